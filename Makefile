@@ -1,0 +1,77 @@
+# The course in two commands: `make lab` opens it, `make test` checks it. `make help` lists the rest.
+# It needs Python 3.11 to 3.13 and make; everything else goes into the folder .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+
+# Real data to test on: the folder COURSE_DATA names, or the course's own data folder.
+export COURSE_DATA
+
+.DEFAULT_GOAL := help
+.PHONY: help lab data test test-fast lint format execute record bench lock clean
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
+
+lab: $(VENV)/ready ## Open the course in JupyterLab
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches it (FROM=folder, FORCE=1)
+	@$(BIN)/python -m course_utils.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(FORCE),--force)
+
+test: $(VENV)/ready-test lint ## Run everything that CI runs
+	$(BIN)/python -m tests.run_all
+
+test-fast: $(VENV)/ready-test ## Run the unit tests and docstring examples, without the slow ones
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+lint: $(VENV)/ready-test ## Check the style of modules, tests and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/ready-test ## Bring modules, tests and notebooks into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+execute: $(VENV)/ready-test ## Run notebooks top to bottom and store their outputs (NOTEBOOKS="one.ipynb ...")
+	$(BIN)/python -m tests.execute $(NOTEBOOKS)
+
+record: $(VENV)/ready ## Train the recorded runs again (RUN=name for one, TIER=real or embedded)
+	$(BIN)/python -m course_utils.recipes $(RUN) $(if $(TIER),--tier $(TIER))
+
+bench: $(VENV)/ready-test ## Compare our speed with SciPy, TensorFlow and plain loops
+	$(BIN)/python -m tests.benchmark
+
+lock: ## Pin the newest versions that fit together (needs uv)
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
+	  --no-annotate --no-emit-index-url --upgrade pyproject.toml -o requirements.txt
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
+	  --no-annotate --no-emit-index-url --extra test -c requirements.txt pyproject.toml \
+	  -o requirements-test.txt
+
+clean: ## Remove the environment and the caches; data and notebooks stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+
+# A marker file is written last, so an interrupted set-up starts again and a finished one is kept.
+$(VENV)/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	  "This course needs Python 3.11, 3.12 or 3.13, and %s is %d.%d. Try: make PYTHON=python3.12 ..." \
+	  % (sys.executable, *v[:2]))'
+	@echo "Setting up the environment in $(VENV). The first time, this takes some minutes."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# TensorFlow's start-up lines stay out of the notebooks, JupyterLab does not look for news.
+	@mkdir -p $(VENV)/etc/ipython $(VENV)/share/jupyter/lab/settings
+	@echo 'c = get_config(); c.IPKernelApp.capture_fd_output = False' \
+	  > $(VENV)/etc/ipython/ipython_kernel_config.py
+	@echo '{"@jupyterlab/apputils-extension:notification":' \
+	  '{"fetchNews": "false", "checkForUpdates": false}}' \
+	  > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@touch $@
+
+$(VENV)/ready-test: $(VENV)/ready requirements-test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
