@@ -5,7 +5,7 @@ The layers are the ones that the notebooks draw and count; nothing is compiled h
 
 import numpy as np
 
-from course_utils._keras import keras
+from course_utils.backend import keras
 
 layers = keras.layers
 
@@ -115,9 +115,7 @@ def mnist_without_pooling() -> keras.Sequential:
     >>> mnist_without_pooling().output_shape
     (None, 22, 22, 64)
     """
-    convolutions = [
-        layer for layer in _mnist_base() if not isinstance(layer, layers.MaxPooling2D)
-    ]
+    convolutions = [layer for layer in _mnist_base() if not isinstance(layer, layers.MaxPooling2D)]
     return keras.Sequential(convolutions, name="mnist_without_pooling")
 
 

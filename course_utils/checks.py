@@ -1,0 +1,106 @@
+"""Feedback on exercises: each check prints one line and never raises.
+
+An answer of ``...``, as the notebooks hand them out, counts as not yet answered.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def value(answer: Any, expected: Any, hint: str = "") -> None:
+    """Check a number, a word or a tuple.
+
+    Parameters
+    ----------
+    answer : Any
+        The student's answer, or ``...``.
+    expected : Any
+        The right one. Floats may differ by one part in a million.
+    hint : str
+        Shown with a wrong answer.
+
+    Examples
+    --------
+    >>> value(..., 26)
+    … Your turn: replace the dots by your answer and run the cell again.
+    >>> value(28, 26, "How many positions has a window of 3 on 28 pixels?")
+    ✗ Not yet: 28 is not it. How many positions has a window of 3 on 28 pixels?
+    >>> value(26, 26)
+    ✓ Correct: 26
+    """
+    passes(answer, lambda given: _equal(given, expected), hint)
+
+
+def array(answer: Any, expected: np.ndarray, hint: str = "") -> None:
+    """Check an array, shape first.
+
+    Parameters
+    ----------
+    answer : array or ...
+        The student's answer.
+    expected : array
+        The right one. Values may differ by one part in a million.
+    hint : str
+        Shown with a wrong answer.
+
+    Examples
+    --------
+    >>> array([1, 2], np.zeros(3))
+    ✗ Not yet: the shape is (2,), expected (3,).
+    >>> array(np.zeros(3), np.zeros(3))
+    ✓ Correct.
+    """
+    if answer is not ... and np.shape(answer) != np.shape(expected):
+        _say_no(f"the shape is {np.shape(answer)}, expected {np.shape(expected)}.", hint)
+        return
+    passes(answer, lambda given: _equal(given, expected), hint)
+
+
+def passes(answer: Any, test: Callable[[Any], bool], hint: str = "") -> None:
+    """Check an answer, or a function that a student wrote, by what it does.
+
+    Parameters
+    ----------
+    answer : Any
+        The student's answer, or ``...``.
+    test : callable
+        Takes the answer and tells whether it is right.
+    hint : str
+        Shown with a wrong answer. An error that the answer causes is shown too.
+
+    Examples
+    --------
+    >>> passes(lambda x: x + 1, lambda f: f(1) == 2)
+    ✓ Correct.
+    >>> passes(lambda x: x / 0, lambda f: f(1) == 2)
+    ✗ Not yet: it stopped with ZeroDivisionError: division by zero.
+    """
+    if answer is ...:
+        print("… Your turn: replace the dots by your answer and run the cell again.")
+        return
+    short = f"{answer!r}" if isinstance(answer, int | float | str | tuple) else ""
+    try:
+        right = bool(test(answer))
+    except Exception as error:  # whatever a student's code raises is feedback, not a crash
+        _say_no(f"it stopped with {type(error).__name__}: {error}.", hint)
+        return
+    if right:
+        print(f"✓ Correct: {short}" if short else "✓ Correct.")
+    else:
+        _say_no(f"{short or 'this'} is not it.", hint)
+
+
+def _equal(answer: Any, expected: Any) -> bool:
+    """Compare numbers closely and everything else exactly."""
+    if isinstance(expected, str):
+        return str(answer).strip().lower() == expected.lower()
+    if np.shape(answer) != np.shape(expected):
+        return False
+    return bool(np.allclose(answer, expected, rtol=1e-6, atol=1e-9))
+
+
+def _say_no(reason: str, hint: str) -> None:
+    """Print what is wrong, and the hint."""
+    print(f"✗ Not yet: {reason} {hint}".rstrip())

@@ -1,0 +1,437 @@
+"""Images with their labels, and a few photos, as NumPy arrays.
+
+``load`` takes a real data set where it is on disk, else the small one of handwritten
+digits that comes with scikit-learn. Nothing in this module downloads anything.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from course_utils.settings import DataError, Tier, data_folder, forced_tier
+from course_utils.sources import SOURCES, Source, how_to_get
+
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_LUMINANCE = (0.2125, 0.7154, 0.0721)
+
+# Pictures inside the installed packages, so that none of them is ever downloaded.
+_PHOTO_FILES = {
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "cat": ("skimage", "data/chelsea.png"),
+    "coffee": ("skimage", "data/coffee.png"),
+    "coins": ("skimage", "data/coins.png"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+    "photographer": ("skimage", "data/camera.png"),
+    "rocket": ("skimage", "data/rocket.jpg"),
+    "temple": ("sklearn", "datasets/images/china.jpg"),
+}
+PHOTOS: tuple[str, ...] = tuple(_PHOTO_FILES)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test images with their labels.
+
+    Attributes
+    ----------
+    name, title : str
+        The short name, such as ``"mnist"`` or ``"digits"``, and the name for people.
+    tier : {"real", "embedded"}
+        Whether this is a real data set or the one that needs no download.
+    x_train, x_test : ndarray of uint8, shape (N, H, W) or (N, H, W, 3)
+        Grey or colour images.
+    y_train, y_test : ndarray of int64, shape (N,)
+        The class of each image.
+    class_names : tuple of str
+        What the labels 0, 1, 2, ... stand for.
+    """
+
+    name: str
+    title: str
+    tier: Tier
+    x_train: np.ndarray = field(repr=False)
+    y_train: np.ndarray = field(repr=False)
+    x_test: np.ndarray = field(repr=False)
+    y_test: np.ndarray = field(repr=False)
+    class_names: tuple[str, ...]
+
+    def summary(self) -> str:
+        """Return one line that says which data this is, how much of it, and of which tier.
+
+        Examples
+        --------
+        >>> digits().summary()  # doctest: +ELLIPSIS
+        'Handwritten digits (embedded tier): 1,347 training and 450 test images of 28 x 28, ...'
+        """
+        shape = " x ".join(str(side) for side in self.x_train.shape[1:])
+        return (
+            f"{self.title} ({self.tier} tier): {len(self.x_train):,} training and "
+            f"{len(self.x_test):,} test images of {shape}, {len(self.class_names)} classes"
+        )
+
+
+def load(*names: str) -> Dataset:
+    """Return the first of the named real data sets that is on disk, else the digits.
+
+    Parameters
+    ----------
+    *names : {"mnist", "fashion_mnist", "svhn"}
+        The real data sets to look for in the data folder, the preferred one first.
+
+    Returns
+    -------
+    Dataset
+        The real set, or the embedded digits where none of them is on disk.
+        ``COURSE_TIER=embedded`` asks for the digits in any case.
+
+    Raises
+    ------
+    ValueError
+        If no name is given, or one is unknown.
+    DataError
+        If the file of a set is there but broken, if ``COURSE_DATA`` names a folder that
+        does not exist, or if ``COURSE_TIER=real`` and none of the sets is on disk.
+
+    Examples
+    --------
+    >>> data = load("fashion_mnist", "mnist")
+    >>> data.x_train.shape[1:], data.x_train.dtype, len(data.class_names)
+    ((28, 28), dtype('uint8'), 10)
+    """
+    sources = _named(names)
+    tier = forced_tier()
+    if tier == "embedded":
+        return digits()
+    folder = _checked_folder()
+    for source in sources:
+        if any(_is_there(folder / file) for file in source.files):
+            return _real(source, folder)
+    if tier == "real":
+        files = ", ".join(file for source in sources for file in source.files)
+        raise DataError(
+            f"COURSE_TIER is 'real', but {folder} holds none of the files looked for: {files}. "
+            f"Run {how_to_get(sources[0].name)}, or unset COURSE_TIER."
+        )
+    return digits()
+
+
+def digits() -> Dataset:
+    """Return scikit-learn's handwritten digits, enlarged and framed as in MNIST.
+
+    Each 8 x 8 digit is enlarged to 20 x 20 (bicubic) and framed by 4 black pixels.
+    The split is the same on every call: 1,347 training and 450 test images,
+    with every class in the same proportion in both.
+
+    Returns
+    -------
+    Dataset
+        28 x 28 images of the embedded tier.
+
+    Examples
+    --------
+    >>> data = digits()
+    >>> data.x_train.shape, data.x_test.shape, data.x_train.max()
+    ((1347, 28, 28), (450, 28, 28), np.uint8(255))
+    """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    small = load_digits()
+    x_train, x_test, y_train, y_test = train_test_split(
+        _enlarged(small.images),
+        small.target.astype(np.int64),
+        test_size=450,
+        stratify=small.target,
+        random_state=0,
+    )
+    names = tuple(str(name) for name in small.target_names)
+    return Dataset(
+        "digits", "Handwritten digits", "embedded", x_train, y_train, x_test, y_test, names
+    )
+
+
+def photo(name: str) -> np.ndarray:
+    """Return a colour photo from the pictures that scikit-image and scikit-learn bring along.
+
+    Parameters
+    ----------
+    name : str
+        One of ``PHOTOS``.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        Red, green and blue; a grey photo has three equal channels.
+
+    Raises
+    ------
+    ValueError
+        If there is no photo of this name.
+    DataError
+        If the installed package lacks the picture.
+
+    Notes
+    -----
+    "temple" is by danielbuechele and "flower" by vultilion, both CC BY 2.0 (see scikit-learn's
+    ``datasets/images/README.txt``); ``skimage.data`` says who took the others.
+
+    Examples
+    --------
+    >>> photo("cat").shape
+    (300, 451, 3)
+    """
+    from PIL import Image
+
+    if name not in _PHOTO_FILES:
+        raise ValueError(f"There is no photo named {name!r}; choose one of {', '.join(PHOTOS)}.")
+    package, file = _PHOTO_FILES[name]
+    spec = find_spec(package)
+    path = Path(spec.submodule_search_locations[0] if spec else package) / file
+    try:
+        with Image.open(path) as picture:
+            return np.array(picture.convert("RGB"))
+    except OSError as error:
+        raise DataError(
+            f"The photo {name!r} cannot be read from {path}: {error}. "
+            "Install the course's requirements again, or choose another photo."
+        ) from error
+
+
+def grey(images: np.ndarray) -> np.ndarray:
+    """Return the luminance of images, between 0 (black) and 1 (white).
+
+    Luminance is 0.2125 red + 0.7154 green + 0.0721 blue (Rec. 709), as in
+    ``skimage.color.rgb2gray``.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``uint8`` (0 to 255), or floating point between 0 and 1. The shape says what it is:
+        (H, W) is one grey image; (H, W, 3), three axes with the last of length 3, one
+        colour image; (N, H, W), three axes with any other last length, N grey images;
+        (N, H, W, 3), N colour images. Grey images that are 3 pixels wide can thus be
+        given one by one only.
+
+    Returns
+    -------
+    ndarray of float64, shape (H, W) or (N, H, W)
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, the array is empty, or a value is out of range.
+    TypeError
+        If the values are neither ``uint8`` nor floating point.
+
+    Examples
+    --------
+    >>> grey(np.array([[[255, 0, 0], [255, 255, 255]]], dtype=np.uint8)).tolist()
+    [[0.2125, 1.0]]
+    >>> grey(np.array([[0, 255]], dtype=np.uint8)).tolist()
+    [[0.0, 1.0]]
+    """
+    images = np.asarray(images)
+    colour = images.ndim in (3, 4) and images.shape[-1] == 3
+    if images.size == 0 or not (colour or images.ndim in (2, 3)):
+        raise ValueError(
+            f"Images of shape {images.shape} are neither (H, W) nor (H, W, 3), "
+            "(N, H, W) or (N, H, W, 3)."
+        )
+    top = _largest_value(images)
+    if not colour:
+        return images / top
+    luminance = sum(
+        weight * (images[..., channel] / top) for channel, weight in enumerate(_LUMINANCE)
+    )
+    # The three weights add up to 1 only to within rounding.
+    return np.minimum(luminance, 1.0)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read the four arrays of a data set from an ``.npz`` file, without checking their content.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``x_train``, ``y_train``, ``x_test`` and ``y_test``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is damaged, lacks an array, or holds Python objects,
+        which are never loaded. The message says what is wrong, not what to do.
+
+    Examples
+    --------
+    >>> read_npz(Path("nowhere.npz"))
+    Traceback (most recent call last):
+    course_utils.settings.DataError: nowhere.npz cannot be read: No such file or directory.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in _ARRAYS if name in file.files}
+    except Exception as error:
+        # NumPy, zipfile and zlib raise a dozen kinds of exception for a damaged file.
+        raise _unreadable(path, error) from error
+    for name in _ARRAYS:
+        if not isinstance(arrays.get(name), np.ndarray):
+            raise DataError(f"{path} holds no array named {name}.")
+    return arrays
+
+
+def _named(names: tuple[str, ...]) -> list[Source]:
+    """Look the names up among the sets that ``load`` can read."""
+    known = {name: source for name, source in SOURCES.items() if source.image_shape}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"There is no data set named {name!r}; known are {', '.join(known)}.")
+    if not names:
+        raise ValueError(f"Name at least one data set; known are {', '.join(known)}.")
+    return [known[name] for name in names]
+
+
+def _checked_folder() -> Path:
+    """Return the data folder; where ``COURSE_DATA`` names one, it must exist."""
+    folder = data_folder()
+    if os.environ.get("COURSE_DATA", "").strip() and not folder.is_dir():
+        raise DataError(
+            f"COURSE_DATA names {folder}, which is not a folder. Create it with "
+            "`make data SET=mnist`, correct the path, or unset COURSE_DATA."
+        )
+    return folder
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether a file, even one that cannot be read or a dangling link, has this name."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise DataError(f"{path.parent} cannot be searched: {error.strerror}.") from error
+    return True
+
+
+def _real(source: Source, folder: Path) -> Dataset:
+    """Read a real set, and say what to do where its files are broken."""
+    try:
+        for file in source.files:
+            if not _is_there(folder / file):
+                raise DataError(f"{folder / file} is missing, though other files of its set are.")
+        arrays = _read_svhn(source, folder) if source.name == "svhn" else _read_one(source, folder)
+    except DataError as error:
+        raise DataError(
+            f"{error} Move what is there away, or fetch {source.title} again: "
+            f"{how_to_get(source.name, force=True)}."
+        ) from error
+    return Dataset(source.name, source.title, "real", *arrays, source.class_names)
+
+
+def _read_one(source: Source, folder: Path) -> list[np.ndarray]:
+    """Read and check a set that is one ``.npz`` file."""
+    path = folder / source.files[0]
+    arrays = read_npz(path)
+    checked: list[np.ndarray] = []
+    for part in ("train", "test"):
+        checked += _checked(arrays[f"x_{part}"], arrays[f"y_{part}"], path, source)
+    _check_labels_belong(arrays, path, source)
+    return checked
+
+
+def _read_svhn(source: Source, folder: Path) -> list[np.ndarray]:
+    """Read and check the two MATLAB files of SVHN, where the label 10 stands for the digit 0."""
+    checked: list[np.ndarray] = []
+    for file in source.files:
+        x, y = _read_mat(folder / file)
+        if y.dtype.kind not in "iu" or y.shape != (len(x), 1) or np.any((y < 1) | (y > 10)):
+            raise DataError(
+                f"{folder / file}: y is {y.dtype} of shape {y.shape}, where one label "
+                f"from 1 to 10 for each of {len(x)} images is expected."
+            )
+        checked += _checked(x, y[:, 0] % 10, folder / file, source)
+    return checked
+
+
+def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read images, turned so that their number comes first, and labels from a MATLAB file."""
+    from scipy.io import loadmat
+
+    try:
+        arrays = loadmat(path, variable_names=("X", "y"))
+    except Exception as error:
+        # SciPy raises a dozen kinds of exception for a damaged file.
+        raise _unreadable(path, error) from error
+    for name in ("X", "y"):
+        if not isinstance(arrays.get(name), np.ndarray):
+            raise DataError(f"{path} holds no array named {name}.")
+    return np.ascontiguousarray(np.moveaxis(arrays["X"], -1, 0)), arrays["y"]
+
+
+def _checked(x: np.ndarray, y: np.ndarray, path: Path, source: Source) -> list[np.ndarray]:
+    """Return images and their labels as promised, or say which promise the file breaks."""
+    if x.dtype != np.uint8 or x.shape[1:] != source.image_shape:
+        expected = ("N", *(source.image_shape or ()))
+        raise DataError(
+            f"{path}: the images are {x.dtype} of shape {x.shape}, "
+            f"where uint8 of shape ({', '.join(map(str, expected))}) is expected."
+        )
+    if y.dtype.kind not in "iu" or y.shape != (len(x),) or not len(x):
+        raise DataError(
+            f"{path}: the labels are {y.dtype} of shape {y.shape} for {len(x)} images, "
+            "where one whole number for each image is expected."
+        )
+    if y.min() < 0 or y.max() >= len(source.class_names):
+        raise DataError(
+            f"{path}: the labels go from {y.min()} to {y.max()}, "
+            f"where 0 to {len(source.class_names) - 1} is expected."
+        )
+    return [x, y.astype(np.int64)]
+
+
+def _check_labels_belong(arrays: dict[str, np.ndarray], path: Path, source: Source) -> None:
+    """Refuse another complete set under this set's name: its labels give it away at once."""
+    labels = hashlib.sha256(arrays["y_test"].astype(np.uint8).tobytes()).hexdigest()
+    others = [other for other in SOURCES.values() if other.name != source.name]
+    for other in others:
+        if labels == other.content.get("y_test"):
+            raise DataError(f"{path} holds {other.title}, not {source.title}.")
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    """Say that a file cannot be read, or, where it can, that it is broken."""
+    if isinstance(error, OSError) and error.strerror:
+        return DataError(f"{path} cannot be read: {error.strerror}.")
+    reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    return DataError(f"{path} is broken: {reason[0].rstrip('.')}.")
+
+
+def _enlarged(images: np.ndarray) -> np.ndarray:
+    """Enlarge 8 x 8 digits of 0 to 16 to 20 x 20 of 0 to 255, in a black 28 x 28 frame."""
+    from skimage.transform import resize
+
+    # Black beyond the border: mirroring it would put ghosts beside the strokes that touch it.
+    large = resize(images, (len(images), 20, 20), order=3, mode="constant", clip=False)
+    values = np.rint(np.clip(large / 16, 0, 1) * 255).astype(np.uint8)
+    return np.pad(values, ((0, 0), (4, 4), (4, 4)))
+
+
+def _largest_value(images: np.ndarray) -> float:
+    """Return what stands for white in these images, 255 or 1, after checking the values."""
+    if images.dtype == np.uint8:
+        return 255.0
+    if images.dtype.kind != "f":
+        raise TypeError(f"Images of {images.dtype} are neither uint8 nor floating point.")
+    if not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(
+            f"Floating-point images must lie between 0 and 1; "
+            f"these go from {images.min():g} to {images.max():g}."
+        )
+    return 1.0

@@ -1,0 +1,424 @@
+"""Figures of the course. Each function returns a figure; a cell shows it by naming it last.
+
+Importing this module sets fonts and colours that read from the back row.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+History = Mapping[str, Sequence[float]]
+
+# Colours of Okabe and Ito, told apart by colour-blind eyes too.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+
+plt.rcParams.update(
+    {
+        "axes.prop_cycle": plt.cycler(color=COLORS),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlesize": 11,
+        "figure.constrained_layout.use": True,
+        "figure.dpi": 90,
+        "font.size": 11,
+        "image.cmap": "gray",
+        "image.interpolation": "nearest",
+        "lines.linewidth": 2,
+    }
+)
+
+
+def image_grid(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str] | None = None,
+    columns: int | None = None,
+    title: str = "",
+    signed: bool = False,
+    size: float = 1.6,
+) -> Figure:
+    """Show pictures in rows and columns.
+
+    Parameters
+    ----------
+    images : sequence of arrays of shape (H, W) or (H, W, 3)
+        Grey pictures are stretched from their darkest to their brightest pixel, each on its own.
+    titles : sequence of str, optional
+        One for each picture.
+    columns : int, optional
+        Pictures in a row; all in one row if not given.
+    title : str
+        Above the whole figure.
+    signed : bool
+        Show grey pictures in blue (negative), white (zero) and red (positive), as kernels are.
+    size : float
+        Width of one picture in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there are no pictures, or more or fewer titles than pictures.
+
+    Examples
+    --------
+    >>> len(image_grid([np.eye(3), np.ones((3, 3, 3))], columns=1).axes)
+    2
+    """
+    if len(images) == 0 or (titles is not None and len(titles) != len(images)):
+        raise ValueError(
+            f"{len(images)} pictures and {len(titles or [])} titles: expected as many, and some."
+        )
+    columns = min(columns or len(images), len(images))
+    rows = -(-len(images) // columns)
+    height = size + (0.35 if titles is not None else 0.05)
+    figsize = (columns * size, rows * height + (0.4 if title else 0))
+    figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False)
+    for axis in axes.flat[len(images) :]:
+        axis.remove()
+    for number, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
+        show_image(axis, image, titles[number] if titles is not None else "", signed)
+    figure.suptitle(title)
+    return _finished(figure)
+
+
+def show_image(axis: plt.Axes, image: np.ndarray, title: str = "", signed: bool = False) -> None:
+    """Draw one picture without ticks.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Where to draw.
+    image : array of shape (H, W), (H, W, 1) or (H, W, 3)
+    title : str
+    signed : bool
+        As for `image_grid`.
+    """
+    if signed:
+        limit = np.abs(image).max() or 1
+        axis.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    else:
+        axis.imshow(image)
+    axis.set_title(title)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(True)
+
+
+def filtered(image: np.ndarray, kernel: np.ndarray, result: np.ndarray, title: str = "") -> Figure:
+    """Show an image, a kernel with its numbers, and the filtered image side by side.
+
+    Parameters
+    ----------
+    image, result : arrays of shape (H, W)
+    kernel : array of shape (F_h, F_w)
+    title : str
+        Name of the kernel.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(filtered(np.eye(5), np.ones((3, 3)), np.eye(3)).axes)
+    3
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(8, 2.9), width_ratios=[1, 0.6, 1])
+    show_image(axes[0], image, f"image {image.shape[0]} × {image.shape[1]}")
+    show_numbers(axes[1], kernel, title or "kernel", signed=True)
+    show_image(axes[2], result, f"filtered {result.shape[0]} × {result.shape[1]}")
+    return _finished(figure)
+
+
+def filter_table(
+    image: np.ndarray, kernels: Mapping[str, np.ndarray], results: Sequence[np.ndarray]
+) -> Figure:
+    """Show image, kernels and filtered images side by side, two kernels in a row.
+
+    Parameters
+    ----------
+    image : array of shape (H, W)
+    kernels : mapping of str to array of shape (F_h, F_w)
+        Names and kernels.
+    results : sequence of arrays of shape (H, W)
+        The image filtered with each kernel, in the same order.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(filter_table(np.eye(5), {"blur": np.ones((3, 3))}, [np.eye(3)]).axes)
+    3
+    """
+    rows = -(-len(kernels) // 2)
+    widths = [1, 0.75, 1, 0.75, 1]
+    figure, axes = plt.subplots(
+        rows, 5, figsize=(9, 1.95 * rows), width_ratios=widths, squeeze=False
+    )
+    for axis in axes[:, 0]:
+        show_image(axis, image, "image")
+    pairs = axes[:, 1:].reshape(-1, 2)
+    for pair, (name, kernel), result in zip(pairs, kernels.items(), results, strict=False):
+        show_numbers(pair[0], kernel, name, signed=True, fontsize=8)
+        show_image(pair[1], result, "filtered")
+    for axis in pairs[len(kernels) :].flat:
+        axis.remove()
+    return _finished(figure)
+
+
+def number_grids(
+    arrays: Mapping[str, np.ndarray], patch: tuple[int, int, int] | None = None
+) -> Figure:
+    """Show small arrays as tables of numbers on coloured squares.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array of shape (H, W)
+        Titles and arrays, drawn side by side.
+    patch : (int, int, int), optional
+        Row, column and size of a square to frame in the first array.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(number_grids({"I": np.eye(5), "K": np.ones((3, 3))}, patch=(0, 0, 3)).axes)
+    2
+    """
+    widths = [array.shape[1] for array in arrays.values()]
+    tallest = max(array.shape[0] for array in arrays.values())
+    figsize = (0.62 * sum(widths) + len(widths) * 0.5, 0.62 * tallest + 0.5)
+    figure, axes = plt.subplots(1, len(arrays), figsize=figsize, width_ratios=widths, squeeze=False)
+    for axis, (title, array) in zip(axes.flat, arrays.items(), strict=True):
+        show_numbers(axis, array, title, signed=(np.asarray(array) < 0).any())
+    if patch:
+        row, column, size = patch
+        frame = Rectangle((column - 0.5, row - 0.5), size, size, fill=False, lw=4, ec=COLORS[1])
+        axes.flat[0].add_patch(frame)
+    return _finished(figure)
+
+
+def show_numbers(
+    axis: plt.Axes, array: np.ndarray, title: str = "", signed: bool = False, fontsize: float = 11
+) -> None:
+    """Draw a small array as numbers on squares whose colour follows the value.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Where to draw.
+    array : array of shape (H, W)
+    title : str
+    signed : bool
+        As for `image_grid`; otherwise dark is small and bright is large.
+    fontsize : float
+        Of the numbers, in points.
+    """
+    array = np.asarray(array)
+    show_image(axis, array, title, signed)
+    low, high = axis.images[0].get_clim()
+    for (row, column), value in np.ndenumerate(array):
+        shade = (value - low) / (high - low) if high > low else 0.0
+        dark = not 0.15 < shade < 0.85 if signed else shade <= 0.5
+        ink = "white" if dark else "black"
+        style = {"ha": "center", "va": "center", "color": ink, "fontsize": fontsize}
+        axis.text(column, row, f"{value:.3g}", **style)
+
+
+def bank_responses(
+    images: Sequence[np.ndarray],
+    kernels: Mapping[str, np.ndarray],
+    responses: np.ndarray,
+    title: str = "",
+) -> Figure:
+    """Show a bank at work: one row for each image, one column for each kernel.
+
+    Parameters
+    ----------
+    images : sequence of N arrays of shape (H, W)
+    kernels : mapping of str to array of shape (F_h, F_w)
+        K labelled kernels; of complex ones the real part is drawn.
+    responses : array of shape (N, H, W, K)
+        Drawn on one scale for each image, so that strong and weak responses differ.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> bank = {"a": np.ones((3, 3)), "b": np.eye(3)}
+    >>> len(bank_responses([np.eye(8)], bank, np.ones((1, 8, 8, 2))).axes)
+    5
+    """
+    rows, columns = len(images) + 1, len(kernels) + 1
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.25 * columns, 1.25 * rows + 0.5), squeeze=False
+    )
+    axes[0, 0].remove()
+    for axis, (label, kernel) in zip(axes[0, 1:], kernels.items(), strict=True):
+        show_image(axis, np.real(kernel), label, signed=True)
+    for row, image, maps in zip(axes[1:], images, responses, strict=True):
+        show_image(row[0], image)
+        for number, axis in enumerate(row[1:]):
+            show_image(axis, maps[..., number])
+            axis.images[0].set_clim(0, maps.max())
+    figure.suptitle(title)
+    return _finished(figure)
+
+
+def receptive_fields(image: np.ndarray, windows: Mapping[str, tuple[int, int]]) -> Figure:
+    """Draw on an image the square that one output pixel of each layer sees.
+
+    Parameters
+    ----------
+    image : array of shape (H, W)
+    windows : mapping of str to (int, int)
+        Label, and first and past-the-last pixel, the same for rows and columns, as
+        `convolution.receptive_window` finds them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(receptive_fields(np.eye(28), {"conv 1": (0, 3), "conv 2": (0, 5)}).axes)
+    2
+    """
+    figure, axes = plt.subplots(1, len(windows), figsize=(2.3 * len(windows), 2.7), squeeze=False)
+    for axis, (label, (start, stop)) in zip(axes.flat, windows.items(), strict=True):
+        show_image(axis, image, label)
+        size = stop - start
+        for style in ({"fc": COLORS[1], "alpha": 0.35}, {"fill": False, "ec": COLORS[1], "lw": 3}):
+            axis.add_patch(Rectangle((start - 0.5, start - 0.5), size, size, **style))
+    return _finished(figure)
+
+
+def histories(runs: Mapping[str, History], metrics: Sequence[str] = ("accuracy", "loss")) -> Figure:
+    """Draw training curves: one panel for each metric, one colour for each run.
+
+    Parameters
+    ----------
+    runs : mapping of str to history
+        Labels, and histories as `training.fit` returns them.
+    metrics : sequence of str
+        Names without ``val_``. Training is drawn thin and dashed, validation, where recorded,
+        thick.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If a run has not recorded a metric.
+
+    Examples
+    --------
+    >>> len(histories({"net": {"loss": [1.0, 0.5]}}, metrics=["loss"]).axes)
+    1
+    """
+    figure, axes = plt.subplots(1, len(metrics), figsize=(5 * len(metrics), 3.4), squeeze=False)
+    for axis, metric in zip(axes.flat, metrics, strict=True):
+        for color, (label, history) in zip(COLORS, runs.items(), strict=False):
+            if metric not in history:
+                raise ValueError(f"Run {label!r} has no {metric!r}, only {', '.join(history)}.")
+            epochs = np.arange(1, len(history[metric]) + 1)
+            axis.plot(
+                epochs, history[metric], "--o", lw=1.2, ms=3, c=color, label=f"{label}, training"
+            )
+            if f"val_{metric}" in history:
+                validation = history[f"val_{metric}"]
+                axis.plot(epochs, validation, "-o", ms=4, c=color, label=f"{label}, validation")
+        axis.set(xlabel="epoch", ylabel=metric)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    axes.flat[0].legend(fontsize=9)
+    return _finished(figure)
+
+
+def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """Draw a confusion matrix; the mistakes are coloured, the hits only numbered.
+
+    Parameters
+    ----------
+    counts : int array of shape (C, C)
+        Rows are the true classes, columns the predicted ones.
+    class_names : sequence of C str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(confusion_matrix(np.array([[9, 1], [2, 8]]), ["cat", "dog"]).axes)
+    1
+    """
+    mistakes = counts * (1 - np.eye(len(counts)))
+    size = 0.5 * len(counts) + 1.5
+    figure, axis = plt.subplots(figsize=(size, size))
+    axis.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(mistakes.max(), 1))
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            weight = "bold" if row == column else "normal"
+            axis.text(column, row, str(count), ha="center", va="center", fontsize=9, weight=weight)
+    places = range(len(class_names))
+    axis.set_xticks(places, class_names, rotation=45 if len(max(class_names, key=len)) > 2 else 0)
+    axis.set_yticks(places, class_names)
+    axis.set(xlabel="predicted", ylabel="true")
+    return _finished(figure)
+
+
+def curves(
+    x: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    size: tuple[float, float] = (6, 3.4),
+) -> Figure:
+    """Draw labelled curves over a common axis.
+
+    Parameters
+    ----------
+    x : sequence of float
+    lines : mapping of str to sequence of float
+        Labels and values, each as long as `x`.
+    xlabel, ylabel, title : str
+    size : (float, float)
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(curves([0, 1], {"dense": [1, 0.5]}, "shift", "accuracy").axes[0].lines)
+    1
+    """
+    figure, axis = plt.subplots(figsize=size)
+    for label, values in lines.items():
+        axis.plot(x, values, "-o" if len(x) < 30 else "-", ms=4, label=label)
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return _finished(figure)
+
+
+def _finished(figure: Figure) -> Figure:
+    """Take the figure from pyplot's hands, so that a notebook shows it once, not twice."""
+    plt.close(figure)
+    return figure

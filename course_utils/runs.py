@@ -1,0 +1,240 @@
+"""Recorded runs: a training kept with its history, its weights and its provenance.
+
+A run is a folder with three files that any program can read: ``card.json`` (what was trained,
+on what, how, and what came out), ``history.json`` (one list for each metric) and
+``weights.npz`` (the arrays of ``model.get_weights()`` in order, in half precision).
+"""
+
+import json
+import os
+import platform
+import shutil
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from course_utils.backend import keras
+from course_utils.settings import COURSE_FOLDER
+from course_utils.training import History
+
+RUNS_FOLDER = COURSE_FOLDER / "data" / "runs"
+
+
+class RunError(Exception):
+    """A recorded run is missing or broken; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recorded run.
+
+    Attributes
+    ----------
+    name : str
+        Its folder's name, for example ``mnist_convnet-real``.
+    card : dict
+        What was trained, on what, how, and what came out.
+    history : dict of str to list of float
+        One value for each epoch.
+    """
+
+    name: str
+    card: dict[str, Any]
+    history: History
+    folder: Path
+
+    def restore(self, model: keras.Model) -> keras.Model:
+        """Load the recorded weights into a model of the same shape, and return it.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Built by the function that the card names.
+
+        Returns
+        -------
+        keras.Model
+            The same object.
+
+        Raises
+        ------
+        RunError
+            If the file is missing or broken, or its arrays do not fit the model. The model
+            is then unchanged.
+        """
+        arrays = _read_weights(self.folder / "weights.npz")
+        expected = [tuple(weight.shape) for weight in model.weights]
+        found = [array.shape for array in arrays]
+        if expected != found:
+            raise RunError(
+                f"The weights of run {self.name!r} do not fit {model.name!r}: "
+                f"they have the shapes {found}, the model expects {expected}."
+            )
+        model.set_weights([array.astype(np.float32) for array in arrays])
+        return model
+
+    def sentence(self) -> str:
+        """Say in one sentence where the run comes from.
+
+        Returns
+        -------
+        str
+        """
+        card = self.card
+        return (
+            f"Recorded run {self.name}: {card['epochs']} epochs on {card['data']} "
+            f"in {card['seconds']:.0f} s on {card['cores']} cores, "
+            f"test accuracy {card['test_accuracy']:.2%}."
+        )
+
+
+def halve_weights(model: keras.Model) -> None:
+    """Round the weights of a model to half precision, as `record` stores them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place.
+
+    Raises
+    ------
+    RunError
+        If a weight is too large for half precision (beyond 65,504).
+    """
+    with np.errstate(over="ignore"):
+        halves = [np.asarray(weight).astype(np.float16) for weight in model.get_weights()]
+    if not all(np.isfinite(half).all() for half in halves):
+        raise RunError(f"{model.name!r} holds weights beyond 65,504, too large to record.")
+    model.set_weights(halves)
+
+
+def record(
+    name: str,
+    model: keras.Model,
+    history: History,
+    card: dict[str, Any],
+    folder: Path = RUNS_FOLDER,
+) -> Run:
+    """Keep a trained model: weights, history and card.
+
+    Parameters
+    ----------
+    name : str
+        Name of the run. A run of that name is replaced once the new one is complete.
+    model : keras.Model
+        Trained. Its weights are rounded to half precision, so that it is what is recorded.
+    history : dict of str to list of float
+        As `training.fit` returns it.
+    card : dict
+        What was trained, on what and how; versions and machine are added.
+    folder : pathlib.Path
+        Folder that holds the runs.
+
+    Returns
+    -------
+    Run
+        The run as it can be loaded.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be written, or a weight is too large for half precision.
+    """
+    halve_weights(model)
+    halves = [weight.astype(np.float16) for weight in model.get_weights()]
+    card = {"name": name, "model": model.name, **card, **_machine()}
+    target, draft = folder / name, folder / f".{name}.{os.getpid()}.draft"
+    try:
+        draft.mkdir(parents=True)
+        _write_json(draft / "card.json", card)
+        _write_json(draft / "history.json", history)
+        np.savez_compressed(draft / "weights.npz", *halves)
+        _put_in_place(draft, target)
+    except OSError as error:
+        raise RunError(f"Run {name!r} could not be written to {folder}: {error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return load(name, folder)
+
+
+def load(name: str, folder: Path = RUNS_FOLDER) -> Run:
+    """Load the card and history of a recorded run.
+
+    Parameters
+    ----------
+    name : str
+        Name of the run, for example ``mnist_convnet-real``.
+    folder : pathlib.Path
+        Folder that holds the runs.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    RunError
+        If there is no such run, or a file of it is not readable.
+
+    Examples
+    --------
+    >>> load("mnist_convnet-real").card["epochs"]
+    5
+    """
+    home = folder / name
+    if not (home / "card.json").is_file():
+        known = sorted(path.parent.name for path in folder.glob("[!.]*/card.json"))
+        raise RunError(f"No run {name!r} in {folder}. There are: {', '.join(known) or 'none'}.")
+    try:
+        card = json.loads((home / "card.json").read_text("utf-8"))
+        history = json.loads((home / "history.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"Run {name!r} in {home} is not readable ({error}): restore it with "
+            f"`git checkout -- data/runs`, or record it again with `make record`."
+        ) from error
+    return Run(name, card, history, home)
+
+
+def _put_in_place(draft: Path, target: Path) -> None:
+    """Rename a finished folder to its name; what had that name goes last."""
+    replaced = draft.with_suffix(".replaced")
+    if target.exists():
+        target.rename(replaced)
+    try:
+        draft.rename(target)
+    except OSError:
+        if replaced.exists():
+            replaced.rename(target)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _read_weights(path: Path) -> list[np.ndarray]:
+    """Read the arrays of a weights file in order; pickles are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return [archive[f"arr_{number}"] for number in range(len(archive.files))]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(
+            f"{path} is not a readable weights file ({error}): restore it with "
+            f"`git checkout -- data/runs`, or record the run again with `make record`."
+        ) from error
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON that reads well in a diff."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _machine() -> dict[str, Any]:
+    """Describe what a run was trained with."""
+    packages = ("keras", "tensorflow", "numpy")
+    return {
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "cores": os.cpu_count(),
+    }

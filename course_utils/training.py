@@ -1,0 +1,185 @@
+"""Training with a display that fits a lecture: one table, redrawn after every epoch."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from IPython.display import HTML, DisplayHandle
+
+from course_utils.backend import keras
+
+History = dict[str, list[float]]
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and TensorFlow, so that a run can be repeated.
+
+    Parameters
+    ----------
+    seed : int
+        Any number from 0 to 2**32 - 1.
+
+    Examples
+    --------
+    >>> set_seed(0); first = np.random.rand()
+    >>> set_seed(0); first == np.random.rand()
+    True
+    """
+    keras.utils.set_random_seed(seed)
+
+
+def compile_classifier(model: keras.Model, steps: int, learning_rate: float = 1e-3) -> None:
+    """Prepare a model for training on integer class labels.
+
+    RMSprop minimises the cross-entropy; its learning rate falls to nothing along a cosine, so
+    that the last steps settle where a constant rate would still jump about (Loshchilov and
+    Hutter, "SGDR", arXiv:1608.03983).
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its outputs are probabilities of the classes.
+    steps : int
+        Batches that training will take in all.
+    learning_rate : float
+        The rate of the first step.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")])
+    >>> compile_classifier(model, steps=100)
+    >>> model.optimizer.name
+    'rmsprop'
+    """
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    model.compile(
+        keras.optimizers.RMSprop(rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+
+
+def fit(
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    epochs: int,
+    batch_size: int = 64,
+    validation_data: tuple[np.ndarray, np.ndarray] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> History:
+    """Train a compiled model, showing one row for each epoch in a table that grows.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    x, y : arrays of the same length
+        Inputs and targets.
+    epochs : int
+        Times that the data is gone through.
+    batch_size : int
+        Examples in one step.
+    validation_data : (array, array), optional
+        Inputs and targets to measure on after every epoch.
+    callbacks : sequence of keras.callbacks.Callback
+        Called besides the table.
+
+    Returns
+    -------
+    dict of str to list of float
+        One value for each epoch: the loss, the metrics, the same with ``val_`` in front, and
+        ``seconds``, the time that the epoch took, measuring included.
+
+    Raises
+    ------
+    ValueError
+        If inputs and targets differ in length, or there are none.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> sorted(fit(model, np.zeros((8, 2)), np.zeros(8), epochs=1))
+    ['loss', 'seconds']
+    """
+    if len(x) != len(y) or len(x) == 0:
+        raise ValueError(f"{len(x)} inputs and {len(y)} targets: expected as many, and some.")
+    table = EpochTable(epochs)
+    history = model.fit(
+        x,
+        y,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation_data=validation_data,
+        callbacks=[table, *callbacks],
+        verbose=0,
+    ).history
+    return {
+        **{name: [float(v) for v in values] for name, values in history.items()},
+        "seconds": table.seconds,
+    }
+
+
+class EpochTable(keras.callbacks.Callback):
+    """A Keras callback that shows the losses and metrics of all epochs so far.
+
+    In a notebook the table is one output, replaced after each epoch, so that what is stored
+    is the finished table; elsewhere nothing is shown.
+
+    Parameters
+    ----------
+    epochs : int
+        How many are planned.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+        self.rows: list[dict[str, float]] = []
+        self.seconds: list[float] = []
+        self._display: DisplayHandle | None = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock, and say at once that training runs."""
+        self._start = time.perf_counter()
+        if epoch == 0 and in_notebook():
+            self._display = DisplayHandle()
+            self._display.display(HTML(f"<p>Epoch 1 of {self.epochs} …</p>"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add the epoch's row."""
+        self.seconds.append(round(time.perf_counter() - self._start, 2))
+        self.rows.append(dict(logs or {}))
+        if self._display:
+            self._display.update(HTML(self._as_html()))
+
+    def _as_html(self) -> str:
+        """Write the rows as a table."""
+        names = list(self.rows[0])
+        head = "".join(
+            f"<th>{name.replace('_', ' ')}</th>" for name in ["epoch", *names, "seconds"]
+        )
+        body = ""
+        for number, (row, seconds) in enumerate(zip(self.rows, self.seconds, strict=True), start=1):
+            values = "".join(f"<td>{row[name]:.4f}</td>" for name in names)
+            body += f"<tr><td>{number} of {self.epochs}</td>{values}<td>{seconds:.1f}</td></tr>"
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def in_notebook() -> bool:
+    """Tell whether the code runs in a Jupyter kernel.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> in_notebook()
+    False
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")

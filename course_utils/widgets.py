@@ -1,0 +1,94 @@
+"""Interactive cells: a few controls above a figure that follows them.
+
+The figure is an ordinary output of the cell, so it stays where the notebook is read without
+a running kernel: as a web page, on paper, in a repository.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import traitlets
+from IPython.display import DisplayHandle, Markdown, display
+
+
+def explore(draw: Callable[..., Any], **controls: Any) -> None:
+    """Show controls and what `draw` makes of them, again after every change.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes one argument for each control, by name, and returns a figure, or anything else
+        that can be shown. A ValueError is shown as a message below the controls.
+    **controls
+        As for `ipywidgets.interact`: a list makes a menu, a tuple (low, high, step) a slider,
+        and a widget is taken as it is.
+
+    Examples
+    --------
+    >>> explore(lambda power: 2**power, power=(0, 10))  # doctest: +SKIP
+    """
+    panel = ipywidgets.interactive(lambda **values: None, **controls)
+    inputs = panel.kwargs_widgets
+    display(ipywidgets.VBox(inputs))
+    picture = DisplayHandle()
+    picture.display(_drawn(draw, inputs))
+
+    def redraw(change: Any) -> None:
+        picture.update(_drawn(draw, inputs))
+
+    for box in inputs:
+        box.observe(redraw, "value")
+
+
+def _drawn(draw: Callable[..., Any], inputs: list) -> Any:
+    """Call `draw` with the values of the controls."""
+    try:
+        return draw(**{box._kwarg: box.value for box in inputs})
+    except ValueError as error:
+        return Markdown(f"**This does not work:** {error}")
+
+
+class KernelEditor(ipywidgets.VBox, ipywidgets.ValueWidget):
+    """A 3 x 3 grid of number fields, with a menu of kernels to start from.
+
+    Parameters
+    ----------
+    kernels : mapping of str to array of shape (3, 3)
+        The menu; the first one is shown.
+
+    Attributes
+    ----------
+    value : tuple of 3 tuples of 3 float
+        The kernel as it stands in the fields.
+    """
+
+    value = traitlets.Tuple()
+
+    def __init__(self, kernels: Mapping[str, np.ndarray]) -> None:
+        self._kernels = kernels
+        self._copying = False
+        self._menu = ipywidgets.Dropdown(options=list(kernels), description="kernel")
+        layout = ipywidgets.Layout(width="75px")
+        self._fields = [ipywidgets.FloatText(layout=layout, step=0.5) for _ in range(9)]
+        rows = [ipywidgets.HBox(self._fields[row * 3 : row * 3 + 3]) for row in range(3)]
+        super().__init__([self._menu, *rows])
+        self._menu.observe(self._choose, "value")
+        for field in self._fields:
+            field.observe(self._read, "value")
+        self._choose()
+
+    def _choose(self, change: Any = None) -> None:
+        """Copy the chosen kernel into the fields, and tell observers once, at the end."""
+        self._copying = True
+        for field, number in zip(self._fields, self._kernels[self._menu.value].flat, strict=True):
+            field.value = round(float(number), 3)
+        self._copying = False
+        self._read()
+
+    def _read(self, change: Any = None) -> None:
+        """Read the fields."""
+        if not self._copying:
+            numbers = [field.value for field in self._fields]
+            self.value = tuple(tuple(numbers[row * 3 : row * 3 + 3]) for row in range(3))

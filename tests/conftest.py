@@ -1,0 +1,60 @@
+"""Fixtures that several test modules share."""
+
+import importlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.http_server import FileServer
+
+# What the code under test imports late must be there before `read_only` gives up root's rights:
+# the folder of the installed packages may be closed to everybody else.
+for late in ("filelock", "pooch", "requests", "tqdm", "numpy.lib.npyio"):
+    importlib.import_module(late)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = FileServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch) -> Path:
+    """An empty data folder, with no forced tier and no cache of Keras in sight."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("COURSE_DATA", str(folder))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("COURSE_TIER", raising=False)
+    return folder
+
+
+@pytest.fixture
+def read_only() -> Iterator[tuple[Path, Callable]]:
+    """A folder, and a context in which nobody, not even root, may write to it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "locked"
+        folder.mkdir()
+        Path(name).chmod(0o755)
+
+        @contextmanager
+        def locked():
+            folder.chmod(0o555)
+            is_root = os.geteuid() == 0
+            if is_root:
+                os.seteuid(65534)
+            try:
+                yield
+            finally:
+                if is_root:
+                    os.seteuid(0)
+                folder.chmod(0o755)
+
+        yield folder, locked

@@ -1,0 +1,528 @@
+import dataclasses
+import gzip
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course_utils.datasets import load
+from course_utils.downloads import Patience
+from course_utils.fetch import fetch, keras_cache, main, status
+from course_utils.settings import COURSE_FOLDER, DataError
+from course_utils.sources import FASHION_MNIST, MNIST, SOURCES, SVHN, Download
+
+NAMES = ("x_train", "y_train", "x_test", "y_test")
+QUICK = Patience(connect=2, read=0.3, retries=1, pause=0.01)
+REAL_DATA = Path(os.environ.get("COURSE_DATA") or COURSE_FOLDER.parent / "shared" / "datasets")
+
+
+def small_arrays(seed=0, train=300):
+    rng = np.random.default_rng(seed)
+    return {
+        "x_train": rng.integers(0, 256, (train, 28, 28), np.uint8),
+        "y_train": rng.integers(0, 10, train, np.uint8),
+        "x_test": rng.integers(0, 256, (5, 28, 28), np.uint8),
+        "y_test": rng.integers(0, 10, 5, np.uint8),
+    }
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def offer(server, monkeypatch, source, files, content=None, **how):
+    """Let the server offer these files as a source's downloads; return the new source."""
+    downloads = tuple(
+        Download(server.add(f"/{name}", data, **how), len(data), "sha256:" + sha256(data))
+        for name, data in files.items()
+    )
+    checksums = {name: sha256(array.tobytes()) for name, array in (content or {}).items()}
+    changed = dataclasses.replace(source, downloads=downloads, content=checksums)
+    monkeypatch.setitem(SOURCES, source.name, changed)
+    return changed
+
+
+def npz(path, arrays, save=np.savez):
+    save(path, **arrays)
+    return path.read_bytes()
+
+
+def idx(array):
+    """Write an array as a gzipped IDX file of bytes."""
+    sides = b"".join(side.to_bytes(4, "big") for side in array.shape)
+    return gzip.compress(bytes([0, 0, 8, array.ndim]) + sides + array.tobytes())
+
+
+@pytest.fixture
+def mnist(server, data, tmp_path, monkeypatch):
+    """A small MNIST on the local server, as its arrays."""
+    arrays = small_arrays()
+    content = npz(tmp_path / "offered.npz", arrays)
+    offer(server, monkeypatch, MNIST, {"mnist.npz": content}, arrays)
+    return arrays
+
+
+@pytest.fixture
+def fashion(server, data, monkeypatch):
+    """A small Fashion-MNIST on the local server, as its arrays and its four files."""
+    arrays = small_arrays(1)
+    names = [item.file_name for item in FASHION_MNIST.downloads]
+    files = {name: idx(arrays[key]) for name, key in zip(names, NAMES, strict=True)}
+    offer(server, monkeypatch, FASHION_MNIST, files, arrays)
+    return arrays, files
+
+
+@pytest.fixture
+def svhn(server, data, monkeypatch):
+    """Two files in the place of SVHN's on the local server."""
+    files = {"train_32x32.mat": b"train" * 9000, "test_32x32.mat": b"test" * 9000}
+    offer(server, monkeypatch, SVHN, files)
+    return files
+
+
+def assert_loads(name, arrays):
+    got = load(name)
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(getattr(got, key), array)
+
+
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+# Fetching
+
+
+def test_a_set_is_downloaded_checked_and_put_in_place(server, mnist, data):
+    said = fetch("mnist", patience=QUICK)
+    assert "MNIST was downloaded, checked" in said
+    assert visible(data) == ["mnist.npz"]
+    assert_loads("mnist", mnist)
+
+
+def test_a_missing_data_folder_is_made(server, mnist, data, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(data / "deep" / "down"))
+    fetch("mnist", patience=QUICK)
+    assert_loads("mnist", mnist)
+
+
+def test_a_set_that_is_there_and_good_is_left_alone(server, mnist, data):
+    fetch("mnist", patience=QUICK)
+    before = (data / "mnist.npz").stat()
+    assert "already there" in fetch("mnist", patience=QUICK)
+    assert (data / "mnist.npz").stat() == before
+    assert len(server.log) == 1
+
+
+def test_the_same_content_in_another_container_is_good(server, mnist, data):
+    npz(data / "mnist.npz", mnist, np.savez_compressed)
+    assert "already there" in fetch("mnist")
+    assert server.log == []
+
+
+@pytest.mark.parametrize("bad", ["garbage", "another set", "other dtype"])
+def test_a_set_that_is_there_but_bad_is_replaced_only_by_force(server, mnist, data, bad):
+    if bad == "garbage":
+        (data / "mnist.npz").write_bytes(b"garbage")
+    elif bad == "another set":
+        npz(data / "mnist.npz", small_arrays(9))
+    else:
+        npz(data / "mnist.npz", mnist | {"y_test": mnist["y_test"].view(np.int8)})
+    before = (data / "mnist.npz").read_bytes()
+    with pytest.raises(DataError, match=r"mnist\.npz.* left as it is.*SET=mnist FORCE=1.*--force"):
+        fetch("mnist", patience=QUICK)
+    assert (data / "mnist.npz").read_bytes() == before
+    assert server.log == []
+    fetch("mnist", force=True, patience=QUICK)
+    assert_loads("mnist", mnist)
+
+
+def test_a_failed_replacement_leaves_the_old_file(server, mnist, data):
+    (data / "mnist.npz").write_bytes(b"garbage")
+    server.pages["/mnist.npz"].faults = [404]
+    with pytest.raises(DataError, match="404"):
+        fetch("mnist", force=True, patience=QUICK)
+    assert (data / "mnist.npz").read_bytes() == b"garbage"
+
+
+def test_the_four_files_of_fashion_mnist_become_one(server, fashion, data):
+    arrays, _ = fashion
+    fetch("fashion_mnist", patience=QUICK)
+    assert visible(data) == ["fashion_mnist.npz"]
+    assert_loads("fashion_mnist", arrays)
+
+
+def test_what_has_been_downloaded_of_a_set_is_not_downloaded_again(server, fashion, data):
+    arrays, files = fashion
+    last = list(files)[-1]
+    server.pages[f"/{last}"].faults = [404]
+    with pytest.raises(DataError, match="404"):
+        fetch("fashion_mnist", patience=QUICK)
+    assert not (data / "fashion_mnist.npz").exists()
+    fetch("fashion_mnist", patience=QUICK)
+    assert [request.path for request in server.log].count(f"/{last}") == 2
+    assert len(server.log) == 5
+    assert_loads("fashion_mnist", arrays)
+
+
+def test_both_files_of_svhn_are_put_in_place_together(server, svhn, data):
+    server.pages["/test_32x32.mat"].faults = [404]
+    with pytest.raises(DataError, match="404"):
+        fetch("svhn", patience=QUICK)
+    assert load("svhn").name == "digits"
+    fetch("svhn", patience=QUICK)
+    assert {name: (data / name).read_bytes() for name in visible(data)} == svhn
+
+
+def test_the_half_of_svhn_that_is_there_is_used(server, svhn, data):
+    (data / "train_32x32.mat").write_bytes(svhn["train_32x32.mat"])
+    fetch("svhn", patience=QUICK)
+    assert [request.path for request in server.log] == ["/test_32x32.mat"]
+    assert {name: (data / name).read_bytes() for name in visible(data)} == svhn
+
+
+@pytest.mark.parametrize("wrong", [b"short", b"tRain" * 9000])
+def test_a_bad_half_of_svhn_is_reported(server, svhn, data, wrong):
+    (data / "train_32x32.mat").write_bytes(wrong)
+    with pytest.raises(DataError, match=r"train_32x32\.mat has .* SET=svhn FORCE=1"):
+        fetch("svhn", patience=QUICK)
+    fetch("svhn", force=True, patience=QUICK)
+    assert {name: (data / name).read_bytes() for name in visible(data)} == svhn
+
+
+def test_wrong_bytes_are_removed_and_the_next_call_starts_anew(server, mnist, data):
+    right = server.pages["/mnist.npz"].content
+    server.pages["/mnist.npz"].content = right[::-1]
+    with pytest.raises(DataError, match=r"/mnist\.npz was downloaded, but has the wrong checksum"):
+        fetch("mnist", patience=QUICK)
+    assert list(data.rglob("mnist.npz*")) == []
+    server.pages["/mnist.npz"].content = right
+    fetch("mnist", patience=QUICK)
+    assert_loads("mnist", mnist)
+
+
+def test_a_broken_download_goes_on_in_the_next_call(server, mnist, data):
+    server.pages["/mnist.npz"].faults = [("cut", 100_000), ("cut", 0)]
+    with pytest.raises(DataError, match=r"kept in .*mnist\.npz\.part: run the same command"):
+        fetch("mnist", patience=QUICK)
+    assert load("mnist").name == "digits"
+    fetch("mnist", patience=QUICK)
+    assert server.log[-1].status == 206
+    assert_loads("mnist", mnist)
+
+
+def test_an_unknown_set_is_refused_with_the_known_ones(data):
+    with pytest.raises(ValueError, match=r"'minst'.*mnist, fashion_mnist, svhn"):
+        fetch("minst")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_said_plainly(server, mnist, data):
+    (data / "mnist.download").mkdir()
+    (data / "mnist.download" / "mnist.npz.part").symlink_to("/dev/full")
+    with pytest.raises(DataError, match=r"full\. Free some space"):
+        fetch("mnist", patience=QUICK)
+    assert not (data / "mnist.npz").exists()
+
+
+def test_a_read_only_folder_is_said_plainly(server, mnist, read_only, monkeypatch):
+    folder, locked = read_only
+    for place in (folder, folder / "below"):
+        monkeypatch.setenv("COURSE_DATA", str(place))
+        with locked(), pytest.raises(DataError, match=r"cannot be written to.*COURSE_DATA"):
+            fetch("mnist", patience=QUICK)
+
+
+def test_a_good_set_in_a_read_only_folder_will_do(server, mnist, read_only, monkeypatch):
+    folder, locked = read_only
+    monkeypatch.setenv("COURSE_DATA", str(folder))
+    npz(folder / "mnist.npz", mnist)
+    with locked():
+        assert "already there" in fetch("mnist")
+
+
+def test_a_file_in_place_of_the_folder_is_said_plainly(server, mnist, data, monkeypatch):
+    (data / "file").write_text("")
+    monkeypatch.setenv("COURSE_DATA", str(data / "file"))
+    with pytest.raises(DataError, match="file cannot be used"):
+        fetch("mnist", patience=QUICK)
+
+
+# Copies on this computer
+
+
+def test_a_copy_in_a_folder_is_taken_by_its_content(server, mnist, data, tmp_path):
+    (tmp_path / "stick").mkdir()
+    npz(tmp_path / "stick" / "mnist.npz", mnist, np.savez_compressed)
+    assert "copied" in fetch("mnist", source=tmp_path / "stick")
+    assert server.log == []
+    assert visible(data) == ["mnist.npz"]
+    assert_loads("mnist", mnist)
+
+
+def test_a_bad_copy_is_named_and_not_taken(server, mnist, data, tmp_path, capsys):
+    npz(tmp_path / "mnist.npz", small_arrays(9))
+    assert "downloaded" in fetch("mnist", source=tmp_path, patience=QUICK)
+    assert f"Not used: {tmp_path / 'mnist.npz'}" in capsys.readouterr().err
+    assert_loads("mnist", mnist)
+
+
+def test_a_folder_without_a_copy_is_no_obstacle_but_a_missing_folder_is(server, mnist, tmp_path):
+    with pytest.raises(DataError, match="There is no folder"):
+        fetch("mnist", source=tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "downloaded" in fetch("mnist", source=tmp_path / "empty", patience=QUICK)
+
+
+def test_mnist_is_taken_from_the_cache_of_keras(server, mnist, data):
+    cache = keras_cache() / "datasets"
+    cache.mkdir(parents=True)
+    npz(cache / "mnist.npz", mnist)
+    assert "copied" in fetch("mnist")
+    assert server.log == []
+    assert (cache / "mnist.npz").exists()
+    assert_loads("mnist", mnist)
+
+
+def test_fashion_mnist_is_taken_from_the_cache_of_keras_as_far_as_it_is_good(
+    server, fashion, data, capsys
+):
+    arrays, files = fashion
+    cache = keras_cache() / "datasets" / "fashion-mnist"
+    cache.mkdir(parents=True)
+    for name, content in files.items():
+        (cache / name).write_bytes(content)
+    first = next(iter(files))
+    (cache / first).write_bytes(files[first][:50])
+    fetch("fashion_mnist", patience=QUICK)
+    assert f"Not used: {cache / first} has 50 bytes" in capsys.readouterr().err
+    assert [request.path for request in server.log] == [f"/{first}"]
+    assert visible(data) == ["fashion_mnist.npz"]
+    assert_loads("fashion_mnist", arrays)
+
+
+def test_a_cache_that_may_not_be_searched_is_no_obstacle(server, mnist, read_only, monkeypatch):
+    folder, locked = read_only
+    monkeypatch.setenv("COURSE_DATA", str(folder))
+    npz(folder / "mnist.npz", mnist)
+    monkeypatch.setenv("KERAS_HOME", "/root")
+    with locked():
+        assert [row.state for row in status()][:2] == ["built in", "on disk"]
+
+
+def test_the_cache_of_keras_is_where_keras_says(monkeypatch, tmp_path):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert keras_cache() == tmp_path / ".keras"
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "other"))
+    assert keras_cache() == tmp_path / "other"
+
+
+def test_the_real_files_beside_the_project_are_taken(data):
+    if not (REAL_DATA / "mnist.npz").exists() or REAL_DATA == data:
+        pytest.skip("needs the real data")
+    assert "copied" in fetch("mnist", source=REAL_DATA)
+    assert "already there" in fetch("mnist")
+
+
+# Several processes
+
+
+def in_a_process(errors):
+    """Run `fetch mnist`, with this test's small MNIST, in a process of its own."""
+    source = SOURCES["mnist"]
+    code = (
+        "import sys, dataclasses; from course_utils import fetch, sources;"
+        "from course_utils.sources import Download;"
+        "sources.SOURCES['mnist'] = dataclasses.replace(sources.MNIST,"
+        f"downloads={source.downloads!r}, content={source.content!r});"
+        "sys.exit(fetch.main(['mnist']))"
+    )
+    with open(errors, "w") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_of_two_processes_one_fetches_and_the_other_waits(server, mnist, data, tmp_path):
+    page = server.pages["/mnist.npz"]
+    page.pause = 0.3
+    errors = [tmp_path / "first", tmp_path / "second"]
+    both = [in_a_process(path) for path in errors]
+    wait_for(lambda: any("waiting for it" in path.read_text() for path in errors))
+    page.pause = 0
+    out = sorted(process.communicate(timeout=30)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert "already there" in out[0]
+    assert "downloaded" in out[1]
+    assert len(server.log) == 1
+    assert server.sent == len(page.content)
+    assert_loads("mnist", mnist)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_command_goes_on_the_next_time(server, mnist, data, tmp_path, how):
+    page = server.pages["/mnist.npz"]
+    page.pause = 0.1
+    part = data / "mnist.download" / "mnist.npz.part"
+    process = in_a_process(tmp_path / "errors")
+    wait_for(lambda: part.exists() and part.stat().st_size > 40_000)
+    process.send_signal(how)
+    assert process.communicate(timeout=30)[0] == ""
+    err = (tmp_path / "errors").read_text()
+    if how == signal.SIGINT:
+        assert process.returncode == 1
+        assert "run the same command again to go on" in err
+        assert "Traceback" not in err
+    kept = part.stat().st_size
+    page.pause = 0
+    fetch("mnist", patience=QUICK)
+    assert server.log[-1].sent == len(page.content) - kept
+    assert visible(data) == ["mnist.npz"]
+    assert_loads("mnist", mnist)
+
+
+# The command
+
+
+def test_the_command_fetches_several_sets(server, mnist, svhn, data, capsys):
+    assert main(["mnist", "svhn"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("downloaded, checked") == 2
+    assert visible(data) == ["mnist.npz", "test_32x32.mat", "train_32x32.mat"]
+
+
+def test_all_means_all_and_one_failure_does_not_stop_the_rest(
+    server, mnist, fashion, svhn, data, capsys
+):
+    server.pages["/mnist.npz"].faults = [404]
+    assert main(["all"]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.err.strip().splitlines()) == 1
+    assert "mnist.npz" in captured.err
+    assert visible(data) == [
+        "fashion_mnist.npz",
+        "mnist.download",
+        "test_32x32.mat",
+        "train_32x32.mat",
+    ]
+
+
+def test_the_command_takes_a_folder_and_force(server, mnist, data, tmp_path, capsys):
+    npz(tmp_path / "mnist.npz", mnist)
+    (data / "mnist.npz").write_bytes(b"garbage")
+    assert main(["mnist", "--from", str(tmp_path)]) == 1
+    assert main(["mnist", "--from", str(tmp_path), "--force"]) == 0
+    assert "copied" in capsys.readouterr().out
+    assert server.log == []
+
+
+@pytest.mark.parametrize("arguments", [["minst"], ["mnist", "--from", "/nowhere"]])
+def test_a_mistake_is_one_line_and_exit_status_1(data, arguments):
+    got = subprocess.run(
+        [sys.executable, "-m", "course_utils.fetch", *arguments], capture_output=True, text=True
+    )
+    assert (got.returncode, got.stdout) == (1, "")
+    assert len(got.stderr.strip().splitlines()) == 1
+
+
+# The table
+
+
+def test_the_table_tells_what_is_where(server, mnist, svhn, data, capsys):
+    assert [(row.name, row.state, row.on_disk) for row in status()] == [
+        ("digits", "built in", True),
+        ("mnist", "not on disk", False),
+        ("fashion_mnist", "not on disk", False),
+        ("svhn", "not on disk", False),
+    ]
+    npz(data / "mnist.npz", mnist)
+    (data / "fashion_mnist.npz").write_bytes(b"garbage")
+    (data / "test_32x32.mat").write_bytes(svhn["test_32x32.mat"])
+    rows = {row.name: row for row in status()}
+    assert [row.state for row in rows.values()] == ["built in", "on disk", "broken", "incomplete"]
+    assert rows["mnist"].get == ""
+    assert "SET=fashion_mnist FORCE=1" in rows["fashion_mnist"].get
+    assert rows["svhn"].get.startswith("`make data SET=svhn`")
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    assert re.search(
+        r"^mnist +real +on disk +70,000 of 28 x 28, grey +\d+ MB +CC BY-SA", text, re.M
+    )
+    assert str(data) in text
+    assert server.log == []
+
+
+def test_the_table_tells_of_copies_in_the_cache_of_keras(mnist, data, capsys):
+    assert not any(row.in_keras_cache for row in status())
+    cache = keras_cache() / "datasets"
+    cache.mkdir(parents=True)
+    npz(cache / "mnist.npz", mnist)
+    assert [row.name for row in status() if row.in_keras_cache] == ["mnist"]
+    main([])
+    assert "not on disk, in Keras's cache" in capsys.readouterr().out
+
+
+def test_the_table_is_shown_even_where_the_folder_is_missing(data, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(data / "nowhere"))
+    assert not status()[1].on_disk
+
+
+def test_the_table_names_no_folder_of_this_machine(mnist, data):
+    npz(data / "mnist.npz", mnist)
+    assert str(data) not in repr(status())
+
+
+def test_every_source_is_complete_and_its_addresses_are_well_formed():
+    for source in SOURCES.values():
+        assert source.size == sum(item.size for item in source.downloads) > 0
+        assert source.licence
+        assert source.images
+        for item in source.downloads:
+            assert re.fullmatch(r"https?://[\w.]+/[\w./-]+", item.url)
+            assert item.checksum is None or re.fullmatch(
+                r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", item.checksum
+            )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"\0\0"),
+        gzip.compress(b"\1\0\x08\1" + bytes(8)),
+        gzip.compress(b"\0\0\x0d\1\0\0\0\1" + bytes(4)),
+        gzip.compress(b"\0\0\x08\1\0\0\0\2" + bytes(1)),
+        gzip.compress(b"\0\0\x08\1\0\0\0\2" + bytes(2))[:-9],
+    ],
+)
+def test_a_download_that_is_no_idx_file_is_refused(server, data, monkeypatch, content):
+    files = {item.file_name: content for item in FASHION_MNIST.downloads}
+    offer(server, monkeypatch, FASHION_MNIST, files, small_arrays())
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is broken"):
+        fetch("fashion_mnist", patience=QUICK)
+    assert not (data / "fashion_mnist.npz").exists()
+
+
+def test_packed_files_of_another_content_are_refused(server, data, monkeypatch):
+    names = [item.file_name for item in FASHION_MNIST.downloads]
+    files = {n: idx(a) for n, a in zip(names, small_arrays(2).values(), strict=True)}
+    offer(server, monkeypatch, FASHION_MNIST, files, small_arrays(3))
+    with pytest.raises(DataError, match="x_train has another content"):
+        fetch("fashion_mnist", patience=QUICK)
+    assert not (data / "fashion_mnist.npz").exists()
