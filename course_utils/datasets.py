@@ -21,10 +21,13 @@ _LUMINANCE = (0.2125, 0.7154, 0.0721)
 # Pictures inside the installed packages, so that none of them is ever downloaded.
 _PHOTO_FILES = {
     "astronaut": ("skimage", "data/astronaut.png"),
+    "brick": ("skimage", "data/brick.png"),
     "cat": ("skimage", "data/chelsea.png"),
     "coffee": ("skimage", "data/coffee.png"),
     "coins": ("skimage", "data/coins.png"),
     "flower": ("sklearn", "datasets/images/flower.jpg"),
+    "grass": ("skimage", "data/grass.png"),
+    "gravel": ("skimage", "data/gravel.png"),
     "photographer": ("skimage", "data/camera.png"),
     "rocket": ("skimage", "data/rocket.jpg"),
     "temple": ("sklearn", "datasets/images/china.jpg"),
@@ -154,6 +157,39 @@ def digits() -> Dataset:
     )
 
 
+def textures(size: int = 28) -> Dataset:
+    """Cut three photos of surfaces into small pictures: brick, grass and gravel.
+
+    Training pictures come from the left half of each photo, test pictures from the right half.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of a picture in pixels, from 1 to 256.
+
+    Returns
+    -------
+    Dataset
+        Grey images of the embedded tier, three classes.
+
+    Examples
+    --------
+    >>> data = textures()
+    >>> data.x_train.shape, data.class_names
+    ((486, 28, 28), ('brick', 'grass', 'gravel'))
+    """
+    names = ("brick", "grass", "gravel")
+    halves = [np.split(photo(name)[..., 0], 2, axis=1) for name in names]
+    rows, columns = (length // size for length in halves[0][0].shape)
+    images = []
+    for half in zip(*halves, strict=True):
+        cut = np.stack(half)[:, : rows * size, : columns * size]
+        tiles = cut.reshape(len(names), rows, size, columns, size).swapaxes(2, 3)
+        images.append(tiles.reshape(-1, size, size))
+    labels = np.repeat(np.arange(len(names)), rows * columns)
+    return Dataset("textures", "Textures", "embedded", images[0], labels, images[1], labels, names)
+
+
 def photo(name: str) -> np.ndarray:
     """Return a colour photo from the pictures that scikit-image and scikit-learn bring along.
 
@@ -244,11 +280,8 @@ def grey(images: np.ndarray) -> np.ndarray:
     top = _largest_value(images)
     if not colour:
         return images / top
-    luminance = sum(
-        weight * (images[..., channel] / top) for channel, weight in enumerate(_LUMINANCE)
-    )
-    # The three weights add up to 1 only to within rounding.
-    return np.minimum(luminance, 1.0)
+    red, green, blue = (images[..., channel] / top for channel in range(3))
+    return _LUMINANCE[0] * red + _LUMINANCE[1] * green + _LUMINANCE[2] * blue
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -409,6 +442,8 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     """Say that a file cannot be read, or, where it can, that it is broken."""
     if isinstance(error, OSError) and error.strerror:
         return DataError(f"{path} cannot be read: {error.strerror}.")
+    if isinstance(error, MemoryError):
+        return DataError(f"{path} cannot be read: it asks for more memory than there is.")
     reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
     return DataError(f"{path} is broken: {reason[0].rstrip('.')}.")
 

@@ -273,7 +273,8 @@ def _looks_right(source: Source, path: Path) -> bool | None:
                 return {f"{name}.npy" for name in source.content} <= set(file.namelist())
         sizes = {item.file_name: item.size for item in source.downloads}
         return path.stat().st_size == sizes.get(path.name, path.stat().st_size)
-    except (OSError, zipfile.BadZipFile, NotImplementedError):
+    except Exception:
+        # zipfile raises half a dozen kinds of exception for a damaged file.
         return False
 
 
@@ -387,17 +388,14 @@ def _bring(wanted: Source, folder: Path, places: list[Path], patience: Patience)
     """Gather a set in a folder of its own, check it, and put it in place."""
     staging = folder / f"{wanted.name}.download"
     staging.mkdir(exist_ok=True)
-    copied = {file for file in wanted.files if _copy(wanted, file, staging, places)}
     downloaded = False
-    if len(copied) < len(wanted.files):
+    # A list, so that every file of which there is a copy is copied, not only the first.
+    if not all([_copy(wanted, file, staging, places) for file in wanted.files]):
         for item in wanted.downloads:
             tried = item.file_name in wanted.files
-            if item.file_name in copied or (
-                not tried and _copy(wanted, item.file_name, staging, places)
-            ):
-                continue
-            _download(item, staging, patience)
-            downloaded = True
+            if tried or not _copy(wanted, item.file_name, staging, places):
+                _download(item, staging, patience)
+                downloaded = True
         _finish(wanted, staging)
     for file in wanted.files:
         os.replace(staging / file, folder / file)

@@ -77,12 +77,20 @@ def mnist_convnet() -> keras.Sequential:
     >>> mnist_convnet().count_params()
     93322
     """
-    head = [
-        layers.Flatten(),
-        layers.Dense(64, activation="relu"),
-        layers.Dense(10, activation="softmax"),
-    ]
-    return keras.Sequential(_mnist_base() + head, name="mnist_convnet")
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ],
+        name="mnist_convnet",
+    )
 
 
 def mnist_gap() -> keras.Sequential:
@@ -98,11 +106,14 @@ def mnist_gap() -> keras.Sequential:
     >>> mnist_gap().count_params()
     56394
     """
+    convolutional_part = mnist_convnet().layers[:5]
     head = [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")]
-    return keras.Sequential(_mnist_base() + head, name="mnist_gap")
+    return keras.Sequential(
+        [keras.Input((28, 28, 1)), *convolutional_part, *head], name="mnist_gap"
+    )
 
 
-def mnist_without_pooling() -> keras.Sequential:
+def mnist_unpooled() -> keras.Sequential:
     """Build only the three convolutions, without the pooling between them.
 
     Returns
@@ -112,20 +123,8 @@ def mnist_without_pooling() -> keras.Sequential:
 
     Examples
     --------
-    >>> mnist_without_pooling().output_shape
+    >>> mnist_unpooled().output_shape
     (None, 22, 22, 64)
     """
-    convolutions = [layer for layer in _mnist_base() if not isinstance(layer, layers.MaxPooling2D)]
-    return keras.Sequential(convolutions, name="mnist_without_pooling")
-
-
-def _mnist_base() -> list:
-    """List the input and the convolutional part: 28 x 28 x 1 -> 3 x 3 x 64."""
-    return [
-        keras.Input((28, 28, 1)),
-        layers.Conv2D(32, 3, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(64, 3, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(64, 3, activation="relu"),
-    ]
+    convolutions = [layer for layer in mnist_convnet().layers[:5] if layer.weights]
+    return keras.Sequential([keras.Input((28, 28, 1)), *convolutions], name="mnist_unpooled")

@@ -25,7 +25,7 @@ plt.rcParams.update(
         "figure.dpi": 90,
         "font.size": 11,
         "image.cmap": "gray",
-        "image.interpolation": "nearest",
+        "image.interpolation": "auto",
         "lines.linewidth": 2,
     }
 )
@@ -38,6 +38,7 @@ def image_grid(
     title: str = "",
     signed: bool = False,
     size: float = 1.6,
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
     """Show pictures in rows and columns.
 
@@ -55,6 +56,8 @@ def image_grid(
         Show grey pictures in blue (negative), white (zero) and red (positive), as kernels are.
     size : float
         Width of one picture in inches.
+    limits : (float, float), optional
+        Values drawn black and white, the same for all grey pictures.
 
     Returns
     -------
@@ -76,13 +79,16 @@ def image_grid(
         )
     columns = min(columns or len(images), len(images))
     rows = -(-len(images) // columns)
-    height = size + (0.35 if titles is not None else 0.05)
+    shape = max((np.shape(image) for image in images), key=lambda shape: shape[0] / shape[1])
+    height = size * shape[0] / shape[1] + (0.35 if titles is not None else 0.05)
     figsize = (columns * size, rows * height + (0.4 if title else 0))
     figure, axes = plt.subplots(rows, columns, figsize=figsize, squeeze=False)
     for axis in axes.flat[len(images) :]:
         axis.remove()
     for number, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         show_image(axis, image, titles[number] if titles is not None else "", signed)
+        if limits:
+            axis.images[0].set_clim(limits)
     figure.suptitle(title)
     return _finished(figure)
 
@@ -112,6 +118,9 @@ def show_image(axis: plt.Axes, image: np.ndarray, title: str = "", signed: bool 
 def filtered(image: np.ndarray, kernel: np.ndarray, result: np.ndarray, title: str = "") -> Figure:
     """Show an image, a kernel with its numbers, and the filtered image side by side.
 
+    Where the kernel sums to 0, so that the result is a difference, 0 is drawn as middle grey;
+    otherwise the result has the brightness scale of the image.
+
     Parameters
     ----------
     image, result : arrays of shape (H, W)
@@ -132,6 +141,7 @@ def filtered(image: np.ndarray, kernel: np.ndarray, result: np.ndarray, title: s
     show_image(axes[0], image, f"image {image.shape[0]} × {image.shape[1]}")
     show_numbers(axes[1], kernel, title or "kernel", signed=True)
     show_image(axes[2], result, f"filtered {result.shape[0]} × {result.shape[1]}")
+    axes[2].images[0].set_clim(_brightness(image, kernel, result))
     return _finished(figure)
 
 
@@ -139,6 +149,8 @@ def filter_table(
     image: np.ndarray, kernels: Mapping[str, np.ndarray], results: Sequence[np.ndarray]
 ) -> Figure:
     """Show image, kernels and filtered images side by side, two kernels in a row.
+
+    Brightness is as in `filtered`.
 
     Parameters
     ----------
@@ -160,7 +172,7 @@ def filter_table(
     rows = -(-len(kernels) // 2)
     widths = [1, 0.75, 1, 0.75, 1]
     figure, axes = plt.subplots(
-        rows, 5, figsize=(9, 1.95 * rows), width_ratios=widths, squeeze=False
+        rows, 5, figsize=(7.8, 1.7 * rows), width_ratios=widths, squeeze=False
     )
     for axis in axes[:, 0]:
         show_image(axis, image, "image")
@@ -168,6 +180,7 @@ def filter_table(
     for pair, (name, kernel), result in zip(pairs, kernels.items(), results, strict=False):
         show_numbers(pair[0], kernel, name, signed=True, fontsize=8)
         show_image(pair[1], result, "filtered")
+        pair[1].images[0].set_clim(_brightness(image, kernel, result))
     for axis in pairs[len(kernels) :].flat:
         axis.remove()
     return _finished(figure)
@@ -274,6 +287,31 @@ def bank_responses(
             show_image(axis, maps[..., number])
             axis.images[0].set_clim(0, maps.max())
     figure.suptitle(title)
+    return _finished(figure)
+
+
+def complex_filter(image: np.ndarray, kernel: np.ndarray, magnitude: np.ndarray) -> Figure:
+    """Show an image, the two parts of a complex kernel, and the magnitude of the response.
+
+    Parameters
+    ----------
+    image, magnitude : arrays of shape (H, W)
+    kernel : complex array of shape (F, F)
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(complex_filter(np.eye(8), np.ones((3, 3)) * 1j, np.eye(8)).axes)
+    4
+    """
+    figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), width_ratios=[1.3, 0.8, 0.8, 1.3])
+    show_image(axes[0], image, "image")
+    show_image(axes[1], kernel.real, "real part", signed=True)
+    show_image(axes[2], kernel.imag, "imaginary part", signed=True)
+    show_image(axes[3], magnitude, "magnitude of the response")
     return _finished(figure)
 
 
@@ -416,6 +454,14 @@ def curves(
     axis.grid(alpha=0.3)
     axis.legend()
     return _finished(figure)
+
+
+def _brightness(image: np.ndarray, kernel: np.ndarray, result: np.ndarray) -> tuple[float, float]:
+    """Choose the values to draw black and white in a filtered image."""
+    if abs(np.sum(kernel)) > 1e-6:
+        return np.min(image), np.max(image)
+    limit = np.percentile(np.abs(result), 99.5) or 1
+    return -limit, limit
 
 
 def _finished(figure: Figure) -> Figure:

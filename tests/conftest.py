@@ -13,7 +13,7 @@ from tests.http_server import FileServer
 
 # What the code under test imports late must be there before `read_only` gives up root's rights:
 # the folder of the installed packages may be closed to everybody else.
-for late in ("filelock", "pooch", "requests", "tqdm", "numpy.lib.npyio"):
+for late in ("filelock", "pooch", "requests", "tqdm", "zipfile", "encodings.cp437"):
     importlib.import_module(late)
 
 

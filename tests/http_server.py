@@ -22,7 +22,7 @@ class Page:
     date: str | None = None
     ranges: bool = True
     obeys_if_range: bool = True
-    chunked: bool = False
+    unsized: bool = False
     encoding: str | None = None
     pause: float = 0.0
     faults: list = field(default_factory=list)
@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         if partial:
             span = value if kind == "range" else f"bytes {start}-{total - 1}/{total}"
             self.send_header("Content-Range", span)
-        if not page.chunked:
+        if not page.unsized:
             self.send_header("Content-Length", str(len(body)))
         for name, text in (
             ("ETag", page.etag),

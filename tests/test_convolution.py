@@ -49,42 +49,33 @@ def assert_close(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
-@st.composite
-def axis_sizes(draw, largest=9):
-    """Size, kernel size and padding along one axis, such that the kernel fits."""
-    size = draw(st.integers(1, largest))
-    padding = draw(
-        st.sampled_from(["valid", "same", "full"]) | st.tuples(st.integers(0, 3), st.integers(0, 3))
-    )
-    room = {"valid": size, "same": size + 2, "full": size + 2}.get(padding)
-    room = size + sum(padding) if room is None else room
-    return size, draw(st.integers(1, min(room, 5))), padding
+MODES = st.sampled_from(["valid", "same", "full"])
+PADDINGS = MODES | st.tuples(st.integers(0, 3), st.integers(0, 3))
+
+
+def kernel_sizes(size, padding):
+    """Sizes of kernels that fit, up to 5."""
+    added = {"valid": 0, "same": 2, "full": 2}.get(padding)
+    return st.integers(1, min(5, size + (sum(padding) if added is None else added)))
 
 
 @st.composite
-def convolutions(draw):
-    """Shapes, dtypes, stride and padding for `conv2d`, and a seed for the numbers."""
-    height, kernel_height, padding = draw(axis_sizes())
-    width = draw(st.integers(1, 9))
-    room = width if padding == "valid" else width + 2
-    room = width + sum(padding) if isinstance(padding, tuple) else room
-    kernel_width = draw(st.integers(1, min(room, 5)))
+def convolutions(draw, paddings=PADDINGS):
+    """Shapes, stride and padding for `conv2d`, and a seed for the numbers."""
+    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     channels, filters = draw(st.integers(1, 4)), draw(st.integers(1, 5))
-    images = (draw(st.integers(1, 3)), height, width, channels)
-    kernels = (kernel_height, kernel_width, channels, filters)
-    dtypes = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(DTYPES))
-    return images, kernels, draw(st.integers(1, 4)), padding, dtypes, draw(st.integers(0, 2**32))
+    padding = draw(paddings)
+    kernel = draw(kernel_sizes(height, padding)), draw(kernel_sizes(width, padding))
+    images = draw(st.integers(1, 3)), height, width, channels
+    stride, seed = draw(st.integers(1, 4)), draw(st.integers(0, 2**32))
+    return images, (*kernel, channels, filters), stride, padding, seed
 
 
-def keras_conv(images, kernels, stride, padding, kernel_shape):
+def keras_conv(images, kernels, stride, padding):
     """What Keras makes of float64 images; modes that it does not know are padded beforehand."""
-    if padding == "full":
-        amounts = [(size - 1, size - 1) for size in kernel_shape]
-    else:
-        amounts = [padding] * len(kernel_shape)
     if padding not in ("valid", "same"):
-        images = np.pad(images, [(0, 0), *amounts, (0, 0)])
-        padding = "valid"
+        around = [(n - 1, n - 1) if padding == "full" else padding for n in kernels.shape[:-2]]
+        images, padding = np.pad(images, [(0, 0), *around, (0, 0)]), "valid"
     return keras.ops.conv(images, kernels, strides=stride, padding=padding)
 
 
@@ -94,7 +85,7 @@ def keras_conv(images, kernels, stride, padding, kernel_shape):
 def test_a_3x3_kernel_over_a_5x5_image_gives_the_sums_worked_out_by_hand():
     image = [[1, 2, 0, 1, 3], [0, 1, 2, 2, 1], [3, 0, 1, 0, 2], [1, 1, 0, 2, 0], [2, 0, 3, 1, 1]]
     kernel = [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
-    expected = [[1, -1, -4], [0, -3, -1], [2, -3, 1]]
+    expected = [[-1, -1, -2], [3, -2, -1], [3, -3, 1]]
     np.testing.assert_array_equal(conv2d(image, kernel), expected)
 
 
@@ -189,55 +180,49 @@ def test_a_window_moves_by_the_product_of_the_strides():
 # Against Keras, SciPy and NumPy
 
 
-@many(900)
-@given(convolutions())
-def test_conv2d_is_what_keras_computes(case):
-    shape, kernel_shape, stride, padding, (image_type, kernel_type), seed = case
+@many(1000)
+@given(convolutions(), st.sampled_from(DTYPES), st.sampled_from(DTYPES))
+def test_conv2d_is_what_keras_computes(case, image_type, kernel_type):
+    shape, kernel_shape, stride, padding, seed = case
     images, kernels = numbers(seed, shape, image_type), numbers(seed + 1, kernel_shape, kernel_type)
-    theirs = keras_conv(
-        images.astype(float), kernels.astype(float), stride, padding, kernel_shape[:2]
-    )
+    theirs = keras_conv(images.astype(float), kernels.astype(float), stride, padding)
     assert_close(conv2d(images, kernels, stride, padding), theirs)
 
 
-@many(400)
-@given(convolutions(), st.sampled_from([float, complex]), st.sampled_from([float, complex]))
+@many(600)
+@given(convolutions(MODES), st.sampled_from([float, complex]), st.sampled_from([float, complex]))
 def test_conv2d_is_scipys_cross_correlation(case, image_type, kernel_type):
-    (_, *shape), kernel_shape, stride, padding, _, seed = case
-    assume(isinstance(padding, str))
-    kernel_shape = [min(pair) for pair in zip(shape, kernel_shape, strict=False)]
-    stride = 1 if padding == "same" else stride  # with a stride, Keras pads "same" differently
+    (_, *shape), kernel_shape, stride, padding, seed = case
     image = numbers(seed, shape, image_type)
-    kernel = numbers(seed + 1, (*kernel_shape, shape[2]), kernel_type)
-    # SciPy conjugates the kernel, deep learning does not
-    theirs = sum(
-        correlate2d(image[..., c], kernel[..., c].conj(), padding) for c in range(shape[2])
-    )
-    if padding == "same":  # for an even size SciPy puts the odd padded pixel in front
-        start = [(size - 1) // 2 for size in kernel_shape]
-        whole = sum(correlate2d(image[..., c], kernel[..., c].conj()) for c in range(shape[2]))
-        first = [size - 1 - before for size, before in zip(kernel_shape, start, strict=True)]
-        theirs = whole[first[0] :, first[1] :][: shape[0], : shape[1]]
-    assert_close(conv2d(image, kernel, stride, padding), theirs[::stride, ::stride])
+    kernel = numbers(seed + 1, kernel_shape[:3], kernel_type)
+    # SciPy conjugates the kernel, which deep learning does not.
+    channels = zip(np.moveaxis(image, 2, 0), np.moveaxis(kernel, 2, 0).conj(), strict=True)
+    if padding == "same":
+        stride = 1  # with a larger one, "same" pads less than SciPy does
+        whole = sum(correlate2d(*pair) for pair in channels)
+        top, left = (size // 2 for size in kernel_shape[:2])
+        theirs = whole[top : top + shape[0], left : left + shape[1]]
+    else:
+        theirs = sum(correlate2d(*pair, padding) for pair in channels)[::stride, ::stride]
+    assert_close(conv2d(image, kernel, stride, padding), theirs)
 
 
 @many(200)
-@given(convolutions())
+@given(convolutions(st.sampled_from(["valid", "full"])))
 def test_flipping_the_kernel_gives_the_convolution_of_mathematics(case):
-    (_, *shape, _), kernel_shape, _, padding, _, seed = case
-    mode = padding if padding in ("valid", "full") else "valid"
-    kernel_shape = [min(pair) for pair in zip(shape, kernel_shape, strict=False)]
+    (_, *shape, _), (*kernel_shape, _, _), _, padding, seed = case
     image, kernel = numbers(seed, shape), numbers(seed + 1, kernel_shape)
-    assert_close(conv2d(image, kernel[::-1, ::-1], padding=mode), convolve2d(image, kernel, mode))
+    theirs = convolve2d(image, kernel, padding)
+    assert_close(conv2d(image, kernel[::-1, ::-1], padding=padding), theirs)
 
 
-@many(250)
-@given(axis_sizes(), st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 9999))
-def test_conv1d_is_what_keras_computes(sizes, stride, channels, filters, seed):
-    length, kernel_size, padding = sizes
-    signals = numbers(seed, (2, length, channels))
-    kernels = numbers(seed + 1, (kernel_size, channels, filters))
-    theirs = keras_conv(signals, kernels, stride, padding, (kernel_size,))
+@many(300)
+@given(convolutions())
+def test_conv1d_is_what_keras_computes(case):
+    (count, length, _, channels), (size, *_, filters), stride, padding, seed = case
+    signals = numbers(seed, (count, length, channels))
+    kernels = numbers(seed + 1, (size, channels, filters))
+    theirs = keras_conv(signals, kernels, stride, padding)
     assert_close(conv1d(signals, kernels, stride, padding), theirs)
 
 
@@ -246,7 +231,9 @@ def test_conv1d_is_what_keras_computes(sizes, stride, channels, filters, seed):
 def test_conv1d_is_numpys_correlation(length, kernel_size, padding, is_complex):
     signal = numbers(length, length)
     kernel = numbers(kernel_size, min(kernel_size, length), complex if is_complex else float)
-    assert_close(conv1d(signal, kernel, padding=padding), np.correlate(signal, kernel.conj(), padding))
+    assert_close(
+        conv1d(signal, kernel, padding=padding), np.correlate(signal, kernel.conj(), padding)
+    )
 
 
 @many(300)
@@ -267,9 +254,7 @@ def test_pooling_is_what_keras_computes(shape, pool_size, stride, padding, dtype
 
 
 @many(300)
-@given(
-    st.integers(1, 40), st.integers(1, 9), st.integers(1, 7), st.sampled_from(["valid", "same"])
-)
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 7), st.sampled_from(["valid", "same"]))
 def test_padding_and_output_size_are_those_of_keras(size, kernel_size, stride, padding):
     assume(padding == "same" or kernel_size <= size)
     signal, kernel = numbers(size, (1, size, 1)), numbers(kernel_size, (kernel_size, 1, 1))
@@ -334,18 +319,17 @@ def test_the_digit_net_sees_18_by_18_pixels_as_perturbing_them_shows(index):
 
 
 @many(100)
-@given(convolutions())
+@given(convolutions(st.just("valid")))
 def test_conv2d_is_the_loop_written_out(case):
-    (_, *shape, _), kernel_shape, _, _, (_, kernel_type), seed = case
-    kernel_shape = [min(pair) for pair in zip(shape, kernel_shape, strict=False)]
-    image, kernel = numbers(seed, shape), numbers(seed + 1, kernel_shape, kernel_type)
+    (_, *shape, _), (*kernel_shape, _, _), _, _, seed = case
+    image, kernel = numbers(seed, shape), numbers(seed + 1, kernel_shape)
     assert_close(conv2d(image, kernel), conv2d_loop(image, kernel))
 
 
 @many(150)
 @given(convolutions(), st.floats(-9, 9), st.floats(-9, 9))
 def test_conv2d_is_linear_in_images_and_in_kernels(case, a, b):
-    shape, kernel_shape, stride, padding, _, seed = case
+    shape, kernel_shape, stride, padding, seed = case
     x, y = numbers(seed, (2, *shape))
     v, w = numbers(seed + 1, (2, *kernel_shape))
 
@@ -359,9 +343,9 @@ def test_conv2d_is_linear_in_images_and_in_kernels(case, a, b):
 @many(100)
 @given(convolutions(), st.integers(0, 4), st.integers(0, 4))
 def test_shifting_the_image_shifts_the_output(case, down, right):
-    shape, (kernel_height, kernel_width, *rest), stride, _, _, seed = case
+    shape, kernel_shape, stride, _, seed = case
     image = numbers(seed, (shape[0], 20, 20, shape[3]))
-    kernels = numbers(seed + 1, (kernel_height, kernel_width, *rest))
+    kernels = numbers(seed + 1, kernel_shape)
     moved = conv2d(image[:, down * stride :, right * stride :], kernels, stride)
     assert_close(moved, conv2d(image, kernels, stride)[:, down:, right:])
 
@@ -418,7 +402,7 @@ def test_pooling_keeps_the_axes_and_works_channel_by_channel(pool, shape):
     pooled = pool(images)
     assert pooled.shape == tuple({6: 3, 8: 4}.get(size, size) for size in shape)
     if len(shape) > 2:
-        np.testing.assert_array_equal(pooled[..., 1], pool(images[..., [1]])[..., 0])
+        assert_close(pooled[..., 1], pool(images[..., [1]])[..., 0])
 
 
 @pytest.mark.parametrize("pool", [max_pool2d, average_pool2d])
@@ -532,16 +516,15 @@ def test_sizes_and_strides_must_be_whole_numbers_from_1(name, value):
             function(**arguments)
 
 
-@pytest.mark.parametrize("stride", NOT_COUNTS)
+@pytest.mark.parametrize("stride", [value for value in NOT_COUNTS if value is not None])
 def test_a_bad_stride_is_named(stride):
     for call in (
         lambda: conv2d(np.ones((5, 5)), ONES, stride),
         lambda: conv1d(np.ones(5), np.ones(3), stride),
-        lambda: max_pool2d(np.ones((5, 5)), 2, 1 if stride is None else stride),
+        lambda: max_pool2d(np.ones((5, 5)), 2, stride),
+        lambda: average_pool2d(np.ones((5, 5)), 2, stride),
         lambda: receptive_field([(3, stride)]),
     ):
-        if stride is None and call.__code__.co_names[0] == "max_pool2d":
-            continue  # None is the default of the poolings
         with pytest.raises(ValueError, match="stride is .+; expected an integer of 1 or more"):
             call()
 

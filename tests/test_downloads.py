@@ -1,3 +1,4 @@
+import errno
 import gzip
 import signal
 import subprocess
@@ -35,7 +36,7 @@ def test_a_file_arrives_byte_for_byte_and_leaves_nothing_else(server, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("how", [{"chunked": True}, {"etag": None}, {"ranges": False}])
+@pytest.mark.parametrize("how", [{"unsized": True}, {"etag": None}, {"ranges": False}])
 def test_plainer_servers_will_do(server, tmp_path, how):
     assert get(server.add("/file", CONTENT, **how), tmp_path, size=None).read_bytes() == CONTENT
 
@@ -87,6 +88,14 @@ def test_a_part_of_another_version_starts_anew(server, tmp_path, obeys):
     changed = CONTENT[::-1]
     server.add("/file", changed, etag='"two"', obeys_if_range=obeys)
     assert get(url, tmp_path).read_bytes() == changed
+    assert [request.status for request in server.log[1:]] == ([200] if obeys else [206, 200])
+
+
+def test_a_weak_etag_does_not_vouch_for_a_part(server, tmp_path):
+    url = leave_a_part(server, tmp_path, etag='W/"weak"')
+    assert get(url, tmp_path).read_bytes() == CONTENT
+    assert server.log[-1].asked is None
+    assert len(server.log) == 2
 
 
 @pytest.mark.parametrize("version", [None, "", "\n", "naïve", b"\x00\x01"])
@@ -98,7 +107,7 @@ def test_a_part_of_no_known_version_starts_anew(server, tmp_path, version):
     if version is not None:
         beside.write_bytes(version if isinstance(version, bytes) else version.encode())
     assert get(url, tmp_path).read_bytes() == CONTENT
-    assert server.log[-1].asked is None
+    assert [request.asked for request in server.log] == [None, None]
 
 
 def test_a_server_that_ignores_ranges_sends_all_again(server, tmp_path):
@@ -192,9 +201,9 @@ def test_a_redirected_download_goes_on_too(server, tmp_path):
 
 
 @pytest.mark.parametrize("size", [10, 299_999, 300_001])
-@pytest.mark.parametrize("chunked", [True, False])
-def test_a_file_of_another_size_is_refused(server, tmp_path, size, chunked):
-    url = server.add("/file", CONTENT, chunked=chunked)
+@pytest.mark.parametrize("unsized", [True, False])
+def test_a_file_of_another_size_is_refused(server, tmp_path, size, unsized):
+    url = server.add("/file", CONTENT, unsized=unsized)
     with pytest.raises(DataError, match="/file"):
         get(url, tmp_path, size=size)
     assert not (tmp_path / "file").exists()
@@ -230,6 +239,21 @@ def test_a_read_only_folder_is_said_plainly(server, read_only):
 def test_a_missing_folder_is_said_plainly(server, tmp_path):
     with pytest.raises(DataError, match="nowhere cannot be used"):
         get(server.add("/file", CONTENT), tmp_path / "nowhere")
+
+
+def test_a_file_that_does_not_end_is_left(server, tmp_path):
+    url = server.add("/file", bytes(40_000_000), unsized=True)
+    with pytest.raises(DataError, match="more than 1,000 bytes instead of 1,000"):
+        get(url, tmp_path, size=1000)
+    assert server.sent < 40_000_000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_mounted_read_only_is_said_plainly():
+    error = OSError(errno.EROFS, "Read-only file system")
+    assert "data cannot be written to (Read-only file system)" in str(
+        disk_error(error, Path("data"))
+    )
 
 
 def test_an_unforeseen_disk_error_names_the_folder():

@@ -144,6 +144,13 @@ def test_a_set_that_is_there_but_bad_is_replaced_only_by_force(server, mnist, da
     assert_loads("mnist", mnist)
 
 
+def test_force_fetches_a_good_set_again(server, mnist, data):
+    npz(data / "mnist.npz", mnist)
+    assert "downloaded" in fetch("mnist", force=True, patience=QUICK)
+    assert len(server.log) == 1
+    assert_loads("mnist", mnist)
+
+
 def test_a_failed_replacement_leaves_the_old_file(server, mnist, data):
     (data / "mnist.npz").write_bytes(b"garbage")
     server.pages["/mnist.npz"].faults = [404]
@@ -477,6 +484,18 @@ def test_the_table_tells_of_copies_in_the_cache_of_keras(mnist, data, capsys):
     assert "not on disk, in Keras's cache" in capsys.readouterr().out
 
 
+def test_the_table_is_shown_however_a_file_is_damaged(mnist, data):
+    content = npz(data / "mnist.npz", small_arrays(train=2))
+    assert status()[1].state == "on disk"
+    for at in range(len(content) - 300, len(content)):
+        damaged = bytearray(content)
+        damaged[at] ^= 0xFF
+        (data / "mnist.npz").write_bytes(damaged)
+        assert status()[1].state in ("on disk", "broken")
+        (data / "mnist.npz").write_bytes(content[:at])
+        assert status()[1].state == "broken"
+
+
 def test_the_table_is_shown_even_where_the_folder_is_missing(data, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(data / "nowhere"))
     assert not status()[1].on_disk
@@ -506,7 +525,7 @@ def test_every_source_is_complete_and_its_addresses_are_well_formed():
         b"no gzip",
         gzip.compress(b"\0\0"),
         gzip.compress(b"\1\0\x08\1" + bytes(8)),
-        gzip.compress(b"\0\0\x0d\1\0\0\0\1" + bytes(4)),
+        gzip.compress(b"\0\0\x0d\1\0\0\0\1" + bytes(1)),
         gzip.compress(b"\0\0\x08\1\0\0\0\2" + bytes(1)),
         gzip.compress(b"\0\0\x08\1\0\0\0\2" + bytes(2))[:-9],
     ],

@@ -1,0 +1,367 @@
+import errno
+import json
+import os
+import platform
+import resource
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course_utils.backend import keras
+from course_utils.runs import RunError, halve_weights, load, record
+
+HISTORY = {"loss": [1.5, 0.25], "accuracy": [0.5, 0.75], "seconds": [0.1, 0.2]}
+CARD = {"data": "some digits", "epochs": 2, "seconds": 12.3, "test_accuracy": 0.9876}
+X = np.random.default_rng(0).normal(size=(20, 4)).astype("f4")
+RESTORE = "restore it with `git checkout -- data/runs`, or record .* again with `make record`"
+
+
+def net(seed=0, inputs=4):
+    """A small model with random weights, biases included."""
+    model = keras.Sequential(
+        [keras.Input((inputs,)), keras.layers.Dense(30), keras.layers.Dense(2)], name="net"
+    )
+    random = np.random.default_rng(seed)
+    model.set_weights([random.normal(size=weight.shape) for weight in model.weights])
+    return model
+
+
+def predictions(model):
+    return model(X).numpy()
+
+
+def weights_of(run):
+    """What the run has recorded, read without the course's own reader."""
+    with np.load(run.folder / "weights.npz") as archive:
+        return [archive[name] for name in archive.files]
+
+
+def listing(folder):
+    """Every file below a folder, with what it holds."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@contextmanager
+def file_size_limit(size):
+    """Let no file grow beyond that many bytes, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def run(tmp_path):
+    return record("first", net(), HISTORY, CARD, tmp_path)
+
+
+# Keeping and loading
+
+
+def test_a_restored_model_predicts_what_the_recorded_one_predicts(tmp_path):
+    model = net()
+    before = predictions(model)
+    record("first", model, HISTORY, CARD, tmp_path)
+    restored = load("first", tmp_path).restore(net(seed=1))
+    np.testing.assert_array_equal(predictions(restored), predictions(model))
+    np.testing.assert_allclose(predictions(restored), before, atol=0.05)
+    assert not np.allclose(before, predictions(net(seed=1)), atol=0.05)
+
+
+def test_restore_returns_the_model_that_it_was_given(run):
+    model = net(seed=1)
+    assert run.restore(model) is model
+    assert {str(weight.dtype) for weight in model.weights} == {"float32"}
+
+
+def test_record_returns_what_load_returns(run, tmp_path):
+    assert load("first", tmp_path) == run
+    assert run.name == "first"
+    assert run.folder == tmp_path / "first"
+    assert run.history == HISTORY
+
+
+def test_the_card_tells_what_was_trained_and_with_what(run):
+    assert run.card["name"] == "first"
+    assert run.card["model"] == "net"
+    assert {name: run.card[name] for name in CARD} == CARD
+    assert run.card["versions"] == {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "tensorflow": run.card["versions"]["tensorflow"],
+        "numpy": np.__version__,
+    }
+    assert run.card["cores"] == os.cpu_count()
+
+
+def test_a_run_is_three_files_that_any_program_can_read(run):
+    assert set(listing(run.folder)) == {"card.json", "history.json", "weights.npz"}
+    assert json.loads((run.folder / "card.json").read_text("utf-8")) == run.card
+    assert json.loads((run.folder / "history.json").read_text("utf-8")) == HISTORY
+    assert {array.dtype for array in weights_of(run)} == {np.dtype(np.float16)}
+    assert [array.shape for array in weights_of(run)] == [(4, 30), (30,), (30, 2), (2,)]
+
+
+def test_the_sentence_gives_data_effort_and_result(run):
+    assert run.sentence() == (
+        "Recorded run first: 2 epochs on some digits in 12 s "
+        f"on {os.cpu_count()} cores, test accuracy 98.76%."
+    )
+
+
+def test_recording_again_replaces_the_run(run, tmp_path):
+    (run.folder / "left over").write_text("from before")
+    old = weights_of(run)
+    again = record("first", net(seed=5), {"loss": [3.0]}, CARD | {"epochs": 1}, tmp_path)
+    assert again.history == {"loss": [3.0]}
+    assert again.card["epochs"] == 1
+    assert not np.array_equal(weights_of(again)[0], old[0])
+    assert set(listing(tmp_path)) == {
+        "first/card.json",
+        "first/history.json",
+        "first/weights.npz",
+    }
+
+
+def test_runs_of_other_names_stay(run, tmp_path):
+    before = listing(tmp_path)
+    record("second", net(seed=1), HISTORY, CARD, tmp_path)
+    assert before.items() <= listing(tmp_path).items()
+
+
+def test_folders_that_do_not_exist_are_made(tmp_path):
+    folder = tmp_path / "data" / "runs"
+    assert record("first", net(), HISTORY, CARD, folder).folder.parent == folder
+
+
+def test_a_missing_run_is_named_with_those_that_there_are(run, tmp_path):
+    record("second", net(), HISTORY, CARD, tmp_path)
+    (tmp_path / "no run").mkdir()
+    (tmp_path / ".third.1.draft").mkdir()
+    (tmp_path / ".third.1.draft" / "card.json").write_text("{}")
+    with pytest.raises(RunError, match=r"No run 'third' in .*There are: first, second\.$"):
+        load("third", tmp_path)
+
+
+def test_without_any_run_there_are_none(tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(RunError, match=r"No run 'first' in .*There are: none\."):
+            load("first", folder)
+
+
+@pytest.mark.parametrize("tier", ["real", "embedded"])
+@pytest.mark.parametrize("name", ["mnist_dense", "mnist_convnet", "mnist_gap"])
+def test_the_runs_that_the_course_ships_fit_its_models(name, tier):
+    from course_utils import models
+
+    run = load(f"{name}-{tier}")
+    model = run.restore(getattr(models, name)())
+    assert run.card["parameters"] == model.count_params()
+    assert run.card["epochs"] == len(run.history["loss"])
+    assert run.name in run.sentence()
+
+
+# Half precision
+
+
+def test_halving_rounds_the_weights_of_the_model_itself():
+    model = net()
+    before = model.get_weights()
+    halve_weights(model)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old.astype(np.float16).astype(np.float32))
+    once = model.get_weights()
+    halve_weights(model)
+    assert all(np.array_equal(a, b) for a, b in zip(once, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("largest", [65_504, -65_504, 65_519])
+def test_weights_up_to_65504_fit_into_half_precision(largest):
+    model = net()
+    model.set_weights([np.full(weight.shape, largest) for weight in model.weights])
+    halve_weights(model)
+    assert abs(model.get_weights()[0]).max() == 65_504
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("weight", [65_520, -1e5, np.inf])
+def test_larger_weights_are_refused_and_nothing_changes(run, tmp_path, weight):
+    before = listing(tmp_path)
+    model = net()
+    weights = model.get_weights()
+    weights[2][1, 1] = weight
+    model.set_weights(weights)
+    for call in (
+        lambda: halve_weights(model),
+        lambda: record("first", model, HISTORY, CARD, tmp_path),
+        lambda: record("second", model, HISTORY, CARD, tmp_path),
+    ):
+        with pytest.raises(RunError, match="'net' holds weights beyond 65,504, too large"):
+            call()
+    assert listing(tmp_path) == before
+    assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
+
+
+# Broken files
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.7, 0.97])
+@pytest.mark.parametrize("file", ["card.json", "history.json", "weights.npz"])
+def test_a_truncated_file_is_an_error_that_tells_how_to_restore_it(run, tmp_path, file, share):
+    path = run.folder / file
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(RunError, match=RESTORE) as caught:
+        load("first", tmp_path).restore(net())
+    assert str(run.folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.xfail(strict=True, reason="the message names the folder only"),
+        )
+        for name in ("card.json", "history.json")
+    ]
+    + ["weights.npz"],
+)
+def test_a_truncated_file_is_named(run, tmp_path, file):
+    (run.folder / file).write_bytes((run.folder / file).read_bytes()[:10])
+    with pytest.raises(RunError, match=file):
+        load("first", tmp_path).restore(net())
+
+
+@pytest.mark.parametrize("file", ["history.json", "weights.npz"])
+def test_a_missing_file_is_named(run, tmp_path, file):
+    (run.folder / file).unlink()
+    with pytest.raises(RunError, match=rf"{file}.*{RESTORE}"):
+        load("first", tmp_path).restore(net())
+
+
+@pytest.mark.parametrize("file", ["card.json", "history.json", "weights.npz"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00garbage", b"not JSON, not zip", b"PK\x03\x04"])
+def test_a_file_of_something_else_is_an_error(run, tmp_path, file, content):
+    (run.folder / file).write_bytes(content)
+    with pytest.raises(RunError, match=RESTORE):
+        load("first", tmp_path).restore(net())
+
+
+@pytest.mark.xfail(strict=True, reason="zlib.error, NotImplementedError, RuntimeError get through")
+def test_a_flipped_bit_is_found_or_does_no_harm(run):
+    path = run.folder / "weights.npz"
+    content = path.read_bytes()
+    recorded = weights_of(run)
+    for place in range(0, len(content), 3):
+        broken = bytearray(content)
+        broken[place] ^= 1 << place % 8
+        path.write_bytes(broken)
+        model = net(seed=1)
+        before = model.get_weights()
+        try:
+            run.restore(model)
+        except RunError:
+            recorded_or_before = before
+        else:
+            recorded_or_before = recorded
+        weights = model.get_weights()
+        assert all(np.array_equal(a, b) for a, b in zip(weights, recorded_or_before, strict=True))
+
+
+def test_weights_of_another_shape_are_refused_and_the_model_is_unchanged(run):
+    model = net(seed=1, inputs=5)
+    before = model.get_weights()
+    with pytest.raises(RunError, match=r"run 'first' do not fit 'net'.*\(4, 30\).*\(5, 30\)"):
+        run.restore(model)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("change", [lambda arrays: arrays[:-1], lambda arrays: [*arrays, X]])
+def test_too_few_or_too_many_weights_are_refused(run, change):
+    np.savez_compressed(run.folder / "weights.npz", *change(weights_of(run)))
+    model = net(seed=1)
+    before = predictions(model)
+    with pytest.raises(RunError, match="do not fit"):
+        run.restore(model)
+    np.testing.assert_array_equal(predictions(model), before)
+
+
+def test_weights_under_other_names_are_refused(run):
+    np.savez_compressed(run.folder / "weights.npz", a=np.ones(3), b=np.ones(3))
+    with pytest.raises(RunError, match=rf"weights\.npz.*arr_0.*{RESTORE}"):
+        run.restore(net())
+
+
+class MakesAFolder:
+    """Unpickling it makes a folder, as a malicious file might do worse."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_pickles_are_refused_and_never_executed(run, tmp_path):
+    trap = np.array([MakesAFolder(tmp_path / "trap")], dtype=object)
+    np.savez_compressed(run.folder / "weights.npz", trap)
+    with pytest.raises(RunError, match=rf"weights\.npz.*allow_pickle=False.*{RESTORE}"):
+        run.restore(net())
+    trap.dump(run.folder / "weights.npz")
+    with pytest.raises(RunError, match=rf"weights\.npz.*pickle.*{RESTORE}"):
+        run.restore(net())
+    assert not (tmp_path / "trap").exists()
+
+
+# Recording that fails
+
+
+@pytest.mark.parametrize("size", [0, 100, 700])
+def test_a_full_disk_leaves_the_old_run_as_it_was(run, tmp_path, size):
+    before = listing(tmp_path)
+    with file_size_limit(size), pytest.raises(RunError, match="'first' could not be written to"):
+        record("first", net(seed=1), HISTORY, CARD, tmp_path)
+    assert listing(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+    assert load("first", tmp_path) == run
+
+
+def test_a_folder_that_cannot_be_renamed_leaves_the_old_run_as_it_was(run, tmp_path, monkeypatch):
+    before = listing(tmp_path)
+    rename = Path.rename
+
+    def stubborn(path, target):
+        if path.name.endswith(".draft"):
+            raise OSError(errno.EACCES, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stubborn)
+    with pytest.raises(RunError, match="could not be written to .*Permission denied"):
+        record("first", net(seed=1), HISTORY, CARD, tmp_path)
+    assert listing(tmp_path) == before
+    assert load("first", tmp_path) == run
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path):
+    folder = tmp_path / "runs"
+    folder.write_text("a file")
+    with pytest.raises(RunError, match=r"'first' could not be written to .*runs: "):
+        record("first", net(), HISTORY, CARD, folder)
+    assert folder.read_text() == "a file"
+
+
+def test_a_card_that_is_no_json_leaves_the_old_run_as_it_was(run, tmp_path):
+    before = listing(tmp_path)
+    with pytest.raises((RunError, TypeError)):
+        record("first", net(seed=1), HISTORY, CARD | {"array": np.ones(3)}, tmp_path)
+    assert listing(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
