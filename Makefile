@@ -5,9 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
-
-# Real data to test on: the folder COURSE_DATA names, or the course's own data folder.
-export COURSE_DATA
+# Execute every notebook; compare the outputs of the cells tagged nbval-check-output.
+NBVAL = -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
 
 .DEFAULT_GOAL := help
 .PHONY: help lab data test test-fast lint format execute record bench lock clean
@@ -22,7 +21,14 @@ data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches i
 	@$(BIN)/python -m course_utils.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(FORCE),--force)
 
 test: $(VENV)/ready-test lint ## Run everything that CI runs
-	$(BIN)/python -m tests.run_all
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@echo "Notebooks on the embedded tier:"
+	COURSE_TIER=embedded $(BIN)/python -m pytest $(NBVAL)
+	@if $(BIN)/python -c "from course_utils.fetch import status; \
+	  raise SystemExit(not any(s.on_disk and s.tier == 'real' for s in status()))"; then \
+	  echo "Notebooks on the real data in the data folder:"; \
+	  $(BIN)/python -m pytest $(NBVAL); \
+	else echo "No real data on disk, so the notebooks ran on the embedded tier only."; fi
 
 test-fast: $(VENV)/ready-test ## Run the unit tests and docstring examples, without the slow ones
 	$(BIN)/python -m pytest -m "not slow and not browser"
@@ -39,7 +45,7 @@ execute: $(VENV)/ready-test ## Run notebooks top to bottom and store their outpu
 	$(BIN)/python -m tests.execute $(NOTEBOOKS)
 
 record: $(VENV)/ready ## Train the recorded runs again (RUN=name for one, TIER=real or embedded)
-	$(BIN)/python -m course_utils.recipes $(RUN) $(if $(TIER),--tier $(TIER))
+	$(if $(TIER),COURSE_TIER=$(TIER)) $(BIN)/python -m course_utils.recipes $(RUN)
 
 bench: $(VENV)/ready-test ## Compare our speed with SciPy, TensorFlow and plain loops
 	$(BIN)/python -m tests.benchmark

@@ -1,10 +1,10 @@
 """How each recorded run is made: the recipes, and the command that carries them out.
 
-``make record`` trains them all again, ``make record RUN=mnist_gap TIER=real`` one of them.
+``make record`` trains them all again, ``make record RUN=mnist_gap TIER=real`` one of them; so
+does ``python -m course_utils.recipes mnist_gap``, on the tier that ``COURSE_TIER`` names.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,13 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description="Train the recorded runs again.")
     parser.add_argument("names", nargs="*", metavar="RUN", help=f"{', '.join(RECIPES)}; else all")
-    parser.add_argument("--tier", choices=["real", "embedded"], help="force a tier of the data")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(RECIPES)
     if unknown:
         parser.error(f"no recipe for {', '.join(unknown)}; there are: {', '.join(RECIPES)}")
-    if options.tier:
-        os.environ["COURSE_TIER"] = options.tier
     try:
         for name in options.names or RECIPES:
             print(f"Training {name} ...", flush=True)

@@ -22,19 +22,25 @@ TIMES = ROOT / "data" / "notebooks.json"
 MINUTES = 15
 
 
-def run(path: Path, tier: str | None = None) -> tuple[nbformat.NotebookNode, float]:
-    """Execute a notebook in its own folder; return it with outputs, and the seconds it took."""
-    notebook = nbformat.read(path, as_version=4)
+def execute(
+    notebook: nbformat.NotebookNode, folder: Path, tier: str | None = None
+) -> nbformat.NotebookNode:
+    """Run the cells of a notebook in a kernel of its own that works in `folder`."""
     client = NotebookClient(
         notebook,
         timeout=60 * MINUTES,
         record_timing=False,
         kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(folder)}},
     )
+    return client.execute(env={**os.environ, **({"COURSE_TIER": tier} if tier else {})})
+
+
+def run(path: Path, tier: str | None = None) -> tuple[nbformat.NotebookNode, float]:
+    """Execute a stored notebook; return it with new outputs, and the seconds it took."""
+    notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
-    client.execute(env={**os.environ, **({"COURSE_TIER": tier} if tier else {})})
-    return notebook, time.perf_counter() - start
+    return execute(notebook, path.parent, tier), time.perf_counter() - start
 
 
 def store(path: Path, notebook: nbformat.NotebookNode) -> None:
@@ -67,7 +73,9 @@ def problems(notebook: nbformat.NotebookNode) -> list[str]:
 
 def without_pictures(output: nbformat.NotebookNode) -> dict:
     """Copy an output without its pictures, in whose encoding anything may occur."""
-    data = {kind: content for kind, content in output.get("data", {}).items() if "image" not in kind}
+    data = {
+        kind: content for kind, content in output.get("data", {}).items() if "image" not in kind
+    }
     return {**output, "data": data}
 
 

@@ -3,7 +3,6 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +14,10 @@ from skimage.transform import resize
 from sklearn.datasets import load_digits
 
 from course_utils.datasets import PHOTOS, digits, grey, load, photo, read_npz, textures
-from course_utils.settings import COURSE_FOLDER, DataError
+from course_utils.settings import DataError, data_folder
 from course_utils.sources import FASHION_MNIST, MNIST, SOURCES
 
-REAL_DATA = Path(os.environ.get("COURSE_DATA") or COURSE_FOLDER.parent / "shared" / "datasets")
+REAL_DATA = data_folder()
 
 
 def arrays(train=20, test=10, **changed):

@@ -1,7 +1,6 @@
 import dataclasses
 import gzip
 import hashlib
-import os
 import re
 import signal
 import subprocess
@@ -15,12 +14,12 @@ import pytest
 from course_utils.datasets import load
 from course_utils.downloads import Patience
 from course_utils.fetch import fetch, keras_cache, main, status
-from course_utils.settings import COURSE_FOLDER, DataError
+from course_utils.settings import DataError, data_folder
 from course_utils.sources import FASHION_MNIST, MNIST, SOURCES, SVHN, Download
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 QUICK = Patience(connect=2, read=0.3, retries=1, pause=0.01)
-REAL_DATA = Path(os.environ.get("COURSE_DATA") or COURSE_FOLDER.parent / "shared" / "datasets")
+REAL_DATA = data_folder()
 
 
 def small_arrays(seed=0, train=300):

@@ -14,7 +14,9 @@ from matplotlib.patches import Rectangle
 
 from course_utils import plots
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings(
+    "error::UserWarning", "error::RuntimeWarning", "error::DeprecationWarning"
+)
 
 RANDOM = np.random.default_rng(0)
 PHOTO = RANDOM.uniform(size=(12, 10))

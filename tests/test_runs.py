@@ -191,7 +191,7 @@ def test_weights_up_to_65504_fit_into_half_precision(largest):
     assert abs(model.get_weights()[0]).max() == 65_504
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("weight", [65_520, -1e5, np.inf])
 def test_larger_weights_are_refused_and_nothing_changes(run, tmp_path, weight):
     before = listing(tmp_path)

@@ -1,0 +1,139 @@
+"""Compare the course's code with named peers, side by side: ``make bench``.
+
+Times depend on the machine, ratios much less, so every line is a ratio between two programs
+that computed the same thing a moment ago.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+from scipy.signal import correlate2d
+
+from course_utils import datasets, filters, models, training
+from course_utils.backend import keras
+from course_utils.convolution import conv2d, conv2d_loop
+
+SEEDS = 3
+
+
+def seconds(function: Callable[[], object], repeats: int = 5) -> float:
+    """Time a call: the best of some repeats, after one that does not count."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def report(title: str, times: dict[str, float], ours: str = "course_utils") -> None:
+    """Print times, and ratios to our own."""
+    print(f"\n{title}")
+    for name, value in times.items():
+        print(f"  {name:28} {value:10.4f} s   {value / times[ours]:10.2f} x ours")
+
+
+def one_convolution() -> None:
+    """Filter one large image with one kernel."""
+    rng = np.random.default_rng(0)
+    image, kernel = rng.normal(size=(512, 512)), rng.normal(size=(7, 7))
+    part = image[:70, :70]  # 64 x 64 windows of the 506 x 506
+    scale = (506 / 64) ** 2
+    np.testing.assert_allclose(conv2d_loop(part, kernel), conv2d(part, kernel))
+    np.testing.assert_allclose(correlate2d(image, kernel, "valid"), conv2d(image, kernel))
+    times = {
+        "plain Python loop": seconds(lambda: conv2d_loop(part, kernel), 2) * scale,
+        "scipy.signal.correlate2d": seconds(lambda: correlate2d(image, kernel, "valid"), 20),
+        "course_utils": seconds(lambda: conv2d(image, kernel), 20),
+    }
+    report("One 7 x 7 kernel over a 512 x 512 image, float64", times)
+
+
+def filter_bank() -> None:
+    """Filter a thousand digits with sixteen kernels."""
+    images = models.as_input(datasets.digits().x_train[:1000])
+    bank = filters.gabor_bank([0.08, 0.14, 0.22, 0.34], directions=4, sigma=2.5, size=15)
+    kernels = filters.stack_kernels(list(bank.values())).real.astype("float32")
+
+    def with_scipy() -> np.ndarray:
+        maps = [
+            [correlate2d(image[..., 0], kernels[:, :, 0, k], "same") for k in range(16)]
+            for image in images
+        ]
+        return np.moveaxis(maps, 1, -1)
+
+    def with_tensorflow() -> np.ndarray:
+        return np.array(keras.ops.conv(images, kernels, padding="same"))
+
+    def with_ours() -> np.ndarray:
+        return conv2d(images, kernels, padding="same")
+
+    np.testing.assert_allclose(with_ours(), with_tensorflow(), atol=1e-4)
+    np.testing.assert_allclose(with_ours()[:5], with_scipy()[:5], atol=1e-4)
+    padded = np.pad(images[0, ..., 0], 7)
+    loop = seconds(lambda: conv2d_loop(padded, kernels[:, :, 0, 0]), 1) * 16 * 1000
+    times = {
+        "plain Python loop": loop,
+        "scipy.signal.correlate2d": seconds(with_scipy, 1),
+        "TensorFlow": seconds(with_tensorflow, 10),
+        "course_utils": seconds(with_ours),
+    }
+    report("Sixteen 15 x 15 kernels over 1,000 digits, float32", times)
+
+
+class Race(keras.callbacks.Callback):
+    """Measure the training time until the test accuracy reaches a target, measuring excluded."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, target: float) -> None:
+        super().__init__()
+        self.x, self.y, self.target = x, y, target
+        self.elapsed, self.reached, self.accuracies = 0.0, None, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stop the clock, then measure."""
+        self.elapsed += time.perf_counter() - self.start
+        predicted = self.model.predict(self.x, batch_size=500, verbose=0).argmax(axis=1)
+        self.accuracies.append(float(np.mean(predicted == self.y)))
+        if self.reached is None and self.accuracies[-1] >= self.target:
+            self.reached = self.elapsed
+
+
+def training_race() -> None:
+    """Train the convnet by the plain Keras listing and by ours, turn by turn."""
+    data = datasets.load("mnist")
+    target, plain_epochs, our_epochs = (0.99, 5, 3) if data.tier == "real" else (0.97, 30, 20)
+    x, x_test = models.as_input(data.x_train), models.as_input(data.x_test)
+    print(f"\nTraining to {target:.0%} test accuracy: {data.summary()}")
+    for seed in range(SEEDS):
+        for name, epochs in (("plain Keras listing", plain_epochs), ("course_utils", our_epochs)):
+            training.set_seed(seed)
+            model, race = models.mnist_convnet(), Race(x_test, data.y_test, target)
+            if name == "course_utils":
+                training.compile_classifier(model, steps=epochs * -(-len(x) // 64))
+                training.fit(model, x, data.y_train, epochs, callbacks=[race])
+            else:
+                model.compile("rmsprop", "sparse_categorical_crossentropy", ["accuracy"])
+                model.fit(x, data.y_train, 64, epochs, verbose=0, callbacks=[race])
+            reached = f"{race.reached:6.1f} s" if race.reached else "not reached"
+            curve = " ".join(f"{value:.2%}" for value in race.accuracies[-5:])
+            print(f"  seed {seed}  {name:20} {reached:12} after each epoch: {curve}", flush=True)
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all."""
+    benchmarks = {"convolution": one_convolution, "bank": filter_bank, "training": training_race}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"{', '.join(benchmarks)}; all if not given")
+    for name in parser.parse_args().names or benchmarks:
+        benchmarks[name]()
+
+
+if __name__ == "__main__":
+    main()

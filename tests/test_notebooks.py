@@ -1,0 +1,134 @@
+"""What every notebook promises: clean stored outputs, checked cells, exercises with solutions."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.execute import ROOT, TIMES, execute, problems
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+CHECKED = "nbval-check-output"
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def text_of(cell):
+    """Join what a cell printed."""
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def test_stored_outputs_are_clean(notebook):
+    assert problems(notebook) == []
+
+
+def test_stored_outputs_come_from_the_real_tier(notebook):
+    assert "(real tier)" in text_of(code_cells(notebook)[0])
+
+
+def test_the_notebook_is_light(path):
+    assert path.stat().st_size < 1_500_000
+
+
+def test_at_least_five_cells_are_checked_and_none_of_them_is_empty(notebook):
+    checked = [cell for cell in code_cells(notebook) if CHECKED in tags(cell)]
+    assert len(checked) >= 5
+    assert [cell.id for cell in checked if not text_of(cell).strip()] == []
+
+
+def test_code_cells_are_short_and_use_the_installed_package(notebook):
+    for cell in code_cells(notebook):
+        assert len(cell.source.splitlines()) <= 25, cell.id
+        assert "!pip" not in cell.source, cell.id
+        assert "sys.path" not in cell.source, cell.id
+
+
+def test_pictures_in_the_text_have_a_description(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert "![](" not in cell.source, cell.id
+            assert not re.search(r"<img(?![^>]*alt=)", cell.source), cell.id
+
+
+def test_links_lead_somewhere(path, notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\((?!http)([^)#]+)\)", cell.source):
+                assert (path.parent / target).exists(), target
+
+
+def test_there_are_three_to_five_exercises_each_with_a_solution(notebook):
+    places = [n for n, cell in enumerate(notebook.cells) if "exercise" in tags(cell)]
+    assert 3 <= len(places) <= 5
+    for place in places:
+        assert "Your turn" in text_of(notebook.cells[place])
+        assert "solution" in tags(notebook.cells[place + 1])
+
+
+def test_the_start_page_and_the_readme_name_every_notebook():
+    start = nbformat.read(NOTEBOOKS[0], as_version=4)
+    listed = "".join(cell.source for cell in start.cells)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    seconds = json.loads(TIMES.read_text("utf-8"))
+    for path in NOTEBOOKS:
+        assert path.name in listed or path == NOTEBOOKS[0]
+        assert re.search(rf"\(notebooks/{path.name}\).*\| {seconds[path.stem]} \|", readme), path
+
+
+def with_solutions(notebook):
+    """Copy a notebook, with the code of each solution in the exercise before it."""
+    solved = copy.deepcopy(notebook)
+    for exercise, solution in zip(solved.cells, solved.cells[1:], strict=False):
+        if "exercise" in tags(exercise):
+            code = re.search(r"```python\n(.*?)```", solution.source, re.DOTALL)[1]
+            before, dots, after = re.split(
+                r"^(\w.* = (?:\.\.\.(?:, )?)+\n)", exercise.source, flags=re.M
+            )
+            exercise.source = before + code + after
+    return solved
+
+
+@pytest.mark.slow
+def test_the_solutions_solve_the_exercises(path, notebook):
+    solved = execute(with_solutions(notebook), path.parent, "embedded")
+    exercises = [cell for cell in code_cells(solved) if "exercise" in tags(cell)]
+    for cell in exercises:
+        answers = text_of(cell).strip().splitlines()
+        assert answers, cell.id
+        assert all(answer.startswith("✓") for answer in answers), (cell.id, answers)
+
+
+def test_a_bad_notebook_is_refused():
+    """The check above finds each kind of trouble, and leaves pictures alone."""
+    outputs = {
+        "an error": nbformat.v4.new_output("error", ename="ValueError"),
+        "noise": nbformat.v4.new_output("stream", name="stderr", text="warning"),
+        "a path": nbformat.v4.new_output("stream", name="stdout", text="in /home/me/course"),
+    }
+    for output in outputs.values():
+        cell = nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1)
+        assert len(problems(nbformat.v4.new_notebook(cells=[cell]))) == 1
+    cell.execution_count = 2
+    assert len(problems(nbformat.v4.new_notebook(cells=[cell]))) == 2
+    picture = nbformat.v4.new_output("display_data", data={"image/png": "/home/me"})
+    cell = nbformat.v4.new_code_cell("1", outputs=[picture], execution_count=1)
+    assert problems(nbformat.v4.new_notebook(cells=[cell])) == []

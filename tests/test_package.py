@@ -1,0 +1,159 @@
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from course_utils.settings import COURSE_FOLDER
+
+# Everything that a notebook may import before it needs Keras.
+LIGHT = [
+    *("activations", "checks", "convolution", "datasets", "downloads", "fetch", "filters"),
+    *("plots", "settings", "sources", "widgets"),
+]
+
+
+def python(code):
+    """Run code in a fresh interpreter, both outputs caught at the level of the file descriptors."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, cwd=COURSE_FOLDER, check=False
+    )
+
+
+# Imports
+
+
+def test_the_light_modules_do_not_import_keras():
+    imports = "\n".join(f"import course_utils.{module}" for module in LIGHT)
+    code = f"{imports}\nimport sys\nprint(*{{'keras', 'tensorflow'}} & set(sys.modules))"
+    done = python(code)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+def test_every_module_is_known_to_be_light_or_heavy():
+    heavy = {"backend", "models", "training", "runs", "recipes"}
+    modules = {path.stem for path in (COURSE_FOLDER / "course_utils").glob("[!_]*.py")}
+    assert modules - heavy - set(LIGHT) == set()
+
+
+def test_the_convolution_module_is_there_at_once():
+    code = (
+        "import time; start = time.perf_counter(); import course_utils.convolution; "
+        "print(time.perf_counter() - start)"
+    )
+    assert min(float(python(code).stdout) for _ in range(2)) < 1
+
+
+def test_importing_keras_prints_nothing_not_even_from_c_and_leaves_stderr_open():
+    code = (
+        "import os; from course_utils.backend import keras; keras.ops.zeros(3); "
+        "os.write(2, b'still here')"
+    )
+    done = python(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "still here")
+
+
+# Pinned versions
+
+
+def pins(file):
+    """Versions by name, of the lines of a requirements file that apply to this machine."""
+    lines = [line.split("#")[0].strip() for line in (COURSE_FOLDER / file).open(encoding="utf-8")]
+    found = {}
+    for requirement in map(Requirement, filter(None, lines)):
+        if requirement.marker is None or requirement.marker.evaluate():
+            (specifier,) = requirement.specifier
+            assert specifier.operator == "=="
+            found[canonicalize_name(requirement.name)] = specifier.version
+    return found
+
+
+def project():
+    return tomllib.loads((COURSE_FOLDER / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def names(requirements):
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def installed(requirements):
+    return {name: version(name) for name in requirements}
+
+
+def environment():
+    """The dependencies of environment.yml: those of conda, and those of pip."""
+    text = (COURSE_FOLDER / "environment.yml").read_text("utf-8")
+    *conda, pip = yaml.safe_load(text)["dependencies"]
+    return conda, pip["pip"]
+
+
+def test_every_dependency_is_pinned_and_installed_as_pinned():
+    pinned = pins("requirements.txt")
+    assert names(project()["dependencies"]) <= set(pinned)
+    assert installed(pinned) == pinned
+
+
+def test_what_the_tests_need_is_pinned_too_and_agrees():
+    pinned = pins("requirements-test.txt")
+    assert names(project()["optional-dependencies"]["test"]) <= set(pinned)
+    assert pins("requirements.txt").items() <= pinned.items()
+
+
+def test_the_conda_environment_is_that_of_pip():
+    conda, pip = environment()
+    assert conda == ["python=3.11", "pip"]
+    assert {"-c requirements.txt", "-e ."} <= set(pip)
+    specs = [line for line in pip if not line.startswith("-")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", spec) for spec in specs)
+    listed = {canonicalize_name(name): pin for name, pin in (spec.split("==") for spec in specs)}
+    assert len(listed) == len(specs)
+    assert set(listed) == names(project()["dependencies"])
+    assert listed.items() <= pins("requirements.txt").items()
+    assert installed(listed) == listed
+
+
+def test_the_python_of_the_conda_environment_is_one_that_the_course_takes():
+    conda, _ = environment()
+    python_version = conda[0].removeprefix("python=")
+    assert python_version + ".0" in Requirement(f"python{project()['requires-python']}").specifier
+
+
+# Files
+
+
+def tracked_files():
+    """Files under version control, and those that are about to be."""
+    command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    try:
+        done = subprocess.run(command, cwd=COURSE_FOLDER, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    paths = [COURSE_FOLDER / name for name in done.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def test_no_file_names_the_host_of_a_package_registry():
+    hosts = [
+        ".".join(parts)
+        for parts in [
+            ("py" + "pi", "org"),
+            ("files", "python" + "hosted"),
+            ("registry", "npm" + "js"),
+            ("deb", "debian"),
+        ]
+    ]
+    files = tracked_files()
+    assert COURSE_FOLDER / "pyproject.toml" in files
+    guilty = {
+        f"{path.relative_to(COURSE_FOLDER)}: {host}"
+        for path in files
+        for host in hosts
+        if host.encode() in path.read_bytes()
+    }
+    assert guilty == set()
