@@ -27,6 +27,9 @@ def _no_stderr() -> Iterator[None]:
 
 with _no_stderr():
     import keras
-    import tensorflow  # noqa: F401  (the backend prints too when it is first used)
+    import tensorflow
+
+# Remarks such as "triggered retracing" are for its developers, not for a lecture.
+tensorflow.get_logger().setLevel("ERROR")
 
 __all__ = ["keras"]

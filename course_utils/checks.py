@@ -52,10 +52,11 @@ def array(answer: Any, expected: np.ndarray, hint: str = "") -> None:
     >>> array(np.zeros(3), np.zeros(3))
     ✓ Correct.
     """
-    if answer is not ... and np.shape(answer) != np.shape(expected):
-        _say_no(f"the shape is {np.shape(answer)}, expected {np.shape(expected)}.", hint)
-        return
-    passes(answer, lambda given: _equal(given, expected), hint)
+    shape = None if answer is ... else _shape(answer)
+    if answer is not ... and shape != np.shape(expected):
+        _say_no(f"the shape is {shape}, expected {np.shape(expected)}.", hint)
+    else:
+        passes(answer, lambda given: _equal(given, expected), hint)
 
 
 def passes(answer: Any, test: Callable[[Any], bool], hint: str = "") -> None:
@@ -80,25 +81,43 @@ def passes(answer: Any, test: Callable[[Any], bool], hint: str = "") -> None:
     if answer is ...:
         print("… Your turn: replace the dots by your answer and run the cell again.")
         return
-    short = f"{answer!r}" if isinstance(answer, int | float | str | tuple) else ""
     try:
         right = bool(test(answer))
     except Exception as error:  # whatever a student's code raises is feedback, not a crash
-        _say_no(f"it stopped with {type(error).__name__}: {error}.", hint)
+        _say_no(f"it stopped with {type(error).__name__}: {_text(error)}.", hint)
         return
+    text = _text(answer) if isinstance(answer, int | float | str | tuple | np.generic) else ""
     if right:
-        print(f"✓ Correct: {short}" if short else "✓ Correct.")
+        print(f"✓ Correct: {text}" if text else "✓ Correct.")
     else:
-        _say_no(f"{short or 'this'} is not it.", hint)
+        _say_no(f"{text or 'this'} is not it.", hint)
 
 
 def _equal(answer: Any, expected: Any) -> bool:
-    """Compare numbers closely and everything else exactly."""
+    """Compare numbers closely, words without regard to capitals, and everything else exactly."""
     if isinstance(expected, str):
         return str(answer).strip().lower() == expected.lower()
-    if np.shape(answer) != np.shape(expected):
+    if _shape(answer) != np.shape(expected):
         return False
-    return bool(np.allclose(answer, expected, rtol=1e-6, atol=1e-9))
+    numbers = all(np.asarray(side).dtype.kind in "biufc" for side in (answer, expected))
+    return np.allclose(answer, expected, rtol=1e-6, atol=1e-9) if numbers else answer == expected
+
+
+def _shape(answer: Any) -> tuple[int, ...] | None:
+    """Find the shape of an answer; None for a ragged list, which has none."""
+    try:
+        return np.shape(answer)
+    except ValueError:
+        return None
+
+
+def _text(answer: Any) -> str:
+    """Write an answer or an error in a few words; nothing where it cannot be written."""
+    try:
+        text = str(answer)
+    except Exception:  # a student's class may have a broken __str__
+        return ""
+    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def _say_no(reason: str, hint: str) -> None:

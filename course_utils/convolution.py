@@ -17,8 +17,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 Padding = Literal["valid", "same", "full"] | tuple[int, int]
 
-# Images unrolled at a time in `conv2d`: few enough that their patches fit into the cache.
-_BLOCK = 64
+# Patches that `conv2d` unrolls at a time: many enough for a fast matrix product, few enough to
+# stay in the processor's cache.
+_PATCHES = 1024
 
 
 def padding_amounts(
@@ -60,21 +61,20 @@ def padding_amounts(
     """
     for name, value in (("size", size), ("kernel_size", kernel_size), ("stride", stride)):
         _check_count(name, value)
+    if isinstance(padding, tuple) and len(padding) == 2:
+        for amount in padding:
+            _check_count("padding", amount, smallest=0)
+        return padding
+    if not isinstance(padding, str) or padding not in ("valid", "same", "full"):
+        raise ValueError(
+            f"Unknown padding {padding!r}: use 'valid', 'same', 'full' or a pair (start, end)."
+        )
     if padding == "valid":
         return 0, 0
     if padding == "same":
         total = max(stride * math.ceil(size / stride) - size + kernel_size - stride, 0)
         return total // 2, total - total // 2
-    if padding == "full":
-        return kernel_size - 1, kernel_size - 1
-    if isinstance(padding, tuple) and len(padding) == 2:
-        start, end = padding
-        _check_count("padding", start, smallest=0)
-        _check_count("padding", end, smallest=0)
-        return start, end
-    raise ValueError(
-        f"Unknown padding {padding!r}: use 'valid', 'same', 'full' or a pair (start, end)."
-    )
+    return kernel_size - 1, kernel_size - 1
 
 
 def output_size(size: int, kernel_size: int, stride: int = 1, padding: Padding = "valid") -> int:
@@ -117,8 +117,8 @@ def conv2d(
 ) -> np.ndarray:
     """Slide kernels over images; each output pixel is the sum of patch times kernel.
 
-    All patches of one output row are unrolled into the rows of a matrix, so that one matrix
-    product computes the sums for every kernel at once.
+    Patches are unrolled into the rows of a matrix, and kernels into the columns of another, so
+    that one matrix product computes the sums for every kernel at once ("im2col").
 
     Parameters
     ----------
@@ -201,13 +201,13 @@ def conv2d_loop(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    float64 array of shape (H - F_h + 1, W - F_w + 1)
+    float64 or complex array of shape (H - F_h + 1, W - F_w + 1)
         No padding, stride 1. Slow: `conv2d` computes the same, hundreds of times faster.
 
     Raises
     ------
     ValueError
-        If the kernel is larger than the image.
+        If an array has other than two axes or holds NaN, or the kernel is larger than the image.
 
     Examples
     --------
@@ -215,15 +215,21 @@ def conv2d_loop(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     array([[2., 1.],
            [1., 2.]])
     """
-    (height, width), (kernel_height, kernel_width) = np.shape(image), np.shape(kernel)
+    image, kernel = np.asarray(image), np.asarray(kernel)
+    if image.ndim != 2 or kernel.ndim != 2:
+        raise ValueError(f"Shapes {image.shape} and {kernel.shape}: expected two axes each.")
+    _check_numbers("input", image)
+    _check_numbers("kernel", kernel)
+    image = image.astype(np.result_type(image, kernel, float))  # bytes would overflow
+    (height, width), (kernel_height, kernel_width) = image.shape, kernel.shape
     rows, columns = output_size(height, kernel_height), output_size(width, kernel_width)
-    result = np.zeros((rows, columns))
+    result = np.zeros((rows, columns), image.dtype)
     for row in range(rows):
         for column in range(columns):
             total = 0.0
             for i in range(kernel_height):
                 for j in range(kernel_width):
-                    total += image[row + i][column + j] * kernel[i][j]
+                    total += image[row + i, column + j] * kernel[i, j]
             result[row, column] = total
     return result
 
@@ -427,11 +433,13 @@ def _correlate(
     windows = _windows(images.astype(dtype, copy=False), kernels.shape[:2], stride, padding)
     weights = kernels.astype(dtype).transpose(2, 0, 1, 3).reshape(-1, kernels.shape[-1])
     maps = np.empty((*windows.shape[:3], kernels.shape[-1]), dtype)
-    for first in range(0, len(images), _BLOCK):
-        block = slice(first, first + _BLOCK)
-        for row in range(maps.shape[1]):
-            patches = windows[block, row].reshape(-1, len(weights))
-            maps[block, row] = (patches @ weights).reshape(maps[block, row].shape)
+    _, height, width, _ = maps.shape
+    images_at_once, rows_at_once = max(1, _PATCHES // (height * width)), max(1, _PATCHES // width)
+    for first in range(0, len(maps), images_at_once):
+        for top in range(0, height, rows_at_once):
+            block = slice(first, first + images_at_once), slice(top, top + rows_at_once)
+            patches = windows[block].reshape(-1, len(weights))
+            maps[block] = (patches @ weights).reshape(maps[block].shape)
     return maps
 
 
@@ -443,7 +451,7 @@ def _pool_windows(
     batch = batch.astype(np.result_type(batch, np.float32))
     stride = pool_size if stride is None else stride
     for size in batch.shape[1:3]:
-        if max(padding_amounts(size, pool_size, stride, padding)) >= max(pool_size, 2):
+        if max(padding_amounts(size, pool_size, stride, padding)) >= pool_size:
             raise ValueError(f"Padding {padding!r} leaves windows of {pool_size} without a pixel.")
     return _windows(batch, (pool_size, pool_size), stride, (padding, padding), fill)
 

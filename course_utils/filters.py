@@ -82,8 +82,10 @@ def gabor_kernel(
            [0.078, 0.159, 0.078],
            [0.047, 0.097, 0.047]])
     """
-    if not frequency > 0 or not sigma > 0:
-        raise ValueError(f"frequency ({frequency}) and sigma ({sigma}) must be above 0.")
+    if not 0 < frequency < np.inf or not 0 < sigma < np.inf:
+        raise ValueError(
+            f"frequency ({frequency}) and sigma ({sigma}) must be above 0, and finite."
+        )
     radius = int(np.ceil(3 * sigma)) if size is None else size // 2
     if size is not None and (size < 1 or size % 2 == 0):
         raise ValueError(f"size is {size}; a kernel with a centre needs an odd size.")
@@ -149,14 +151,21 @@ def gabor_bank(
     dict of str to complex128 array
         A label that gives frequency and angle, and the kernel.
 
+    Raises
+    ------
+    ValueError
+        If there is no direction, or as for `gabor_kernel`.
+
     Examples
     --------
     >>> list(gabor_bank([0.1, 0.2], directions=2, sigma=2.0))
-    ['f=0.10, 0°', 'f=0.10, 90°', 'f=0.20, 0°', 'f=0.20, 90°']
+    ['f=0.1, 0°', 'f=0.1, 90°', 'f=0.2, 0°', 'f=0.2, 90°']
     """
+    if directions < 1 or directions != int(directions):
+        raise ValueError(f"directions is {directions}; expected an integer of 1 or more.")
     angles = np.arange(directions) * np.pi / directions
     return {
-        f"f={frequency:.2f}, {np.degrees(angle):.0f}°": gabor_kernel(frequency, angle, sigma, size)
+        f"f={frequency:g}, {np.degrees(angle):.4g}°": gabor_kernel(frequency, angle, sigma, size)
         for frequency in frequencies
         for angle in angles
     }
@@ -194,7 +203,8 @@ def stack_kernels(kernels: Sequence[np.ndarray]) -> np.ndarray:
     size = max(max(kernel.shape) for kernel in kernels)
     stack = np.zeros((size, size, 1, len(kernels)), np.result_type(*kernels))
     for number, kernel in enumerate(kernels):
-        top, left = (size - kernel.shape[0]) // 2, (size - kernel.shape[1]) // 2
+        # The pixel that "same" padding centres on is number (F - 1) // 2.
+        top, left = ((size - 1) // 2 - (length - 1) // 2 for length in kernel.shape)
         stack[top : top + kernel.shape[0], left : left + kernel.shape[1], 0, number] = kernel
     return stack
 
@@ -227,7 +237,7 @@ def response_magnitude(images: np.ndarray, kernels: Sequence[np.ndarray]) -> np.
     (5, 5, 1)
     """
     bank = stack_kernels(kernels)
-    dtype = np.result_type(images, np.float32)
+    dtype = np.result_type(np.asarray(images), np.float32)
     real = conv2d(images, bank.real.astype(dtype), padding="same")
     if not np.iscomplexobj(bank):
         return np.abs(real)

@@ -106,10 +106,9 @@ def mnist_gap() -> keras.Sequential:
     >>> mnist_gap().count_params()
     56394
     """
-    convolutional_part = mnist_convnet().layers[:5]
     head = [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")]
     return keras.Sequential(
-        [keras.Input((28, 28, 1)), *convolutional_part, *head], name="mnist_gap"
+        [keras.Input((28, 28, 1)), *_convolutional_part(), *head], name="mnist_gap"
     )
 
 
@@ -126,5 +125,10 @@ def mnist_unpooled() -> keras.Sequential:
     >>> mnist_unpooled().output_shape
     (None, 22, 22, 64)
     """
-    convolutions = [layer for layer in mnist_convnet().layers[:5] if layer.weights]
+    convolutions = [layer for layer in _convolutional_part() if isinstance(layer, layers.Conv2D)]
     return keras.Sequential([keras.Input((28, 28, 1)), *convolutions], name="mnist_unpooled")
+
+
+def _convolutional_part() -> list[keras.Layer]:
+    """Make five new layers like the first five of `mnist_convnet`."""
+    return [type(layer).from_config(layer.get_config()) for layer in mnist_convnet().layers[:5]]

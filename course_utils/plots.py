@@ -4,6 +4,7 @@ Importing this module sets fonts and colours that read from the back row.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -164,11 +165,18 @@ def filter_table(
     -------
     matplotlib.figure.Figure
 
+    Raises
+    ------
+    ValueError
+        If there are more or fewer results than kernels.
+
     Examples
     --------
     >>> len(filter_table(np.eye(5), {"blur": np.ones((3, 3))}, [np.eye(3)]).axes)
     3
     """
+    if len(kernels) != len(results):
+        raise ValueError(f"{len(kernels)} kernels and {len(results)} results: expected as many.")
     rows = -(-len(kernels) // 2)
     widths = [1, 0.75, 1, 0.75, 1]
     figure, axes = plt.subplots(
@@ -368,11 +376,13 @@ def histories(runs: Mapping[str, History], metrics: Sequence[str] = ("accuracy",
     >>> len(histories({"net": {"loss": [1.0, 0.5]}}, metrics=["loss"]).axes)
     1
     """
-    figure, axes = plt.subplots(1, len(metrics), figsize=(5 * len(metrics), 3.4), squeeze=False)
-    for axis, metric in zip(axes.flat, metrics, strict=True):
-        for color, (label, history) in zip(COLORS, runs.items(), strict=False):
+    for label, history in runs.items():
+        for metric in metrics:
             if metric not in history:
                 raise ValueError(f"Run {label!r} has no {metric!r}, only {', '.join(history)}.")
+    figure, axes = plt.subplots(1, len(metrics), figsize=(5 * len(metrics), 3.4), squeeze=False)
+    for axis, metric in zip(axes.flat, metrics, strict=True):
+        for color, (label, history) in zip(cycle(COLORS), runs.items(), strict=False):
             epochs = np.arange(1, len(history[metric]) + 1)
             axis.plot(
                 epochs, history[metric], "--o", lw=1.2, ms=3, c=color, label=f"{label}, training"

@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import shutil
-import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -142,8 +141,11 @@ def record(
     Raises
     ------
     RunError
-        If the folder cannot be written, or a weight is too large for half precision.
+        If the folder cannot be written, a number in the history is not finite, or a weight is
+        too large for half precision.
     """
+    if Path(name).name != name:
+        raise RunError(f"{name!r} is no name for a run: it would be a path.")
     halve_weights(model)
     halves = [weight.astype(np.float16) for weight in model.get_weights()]
     card = {"name": name, "model": model.name, **card, **_machine()}
@@ -154,8 +156,8 @@ def record(
         _write_json(draft / "history.json", history)
         np.savez_compressed(draft / "weights.npz", *halves)
         _put_in_place(draft, target)
-    except OSError as error:
-        raise RunError(f"Run {name!r} could not be written to {folder}: {error}") from error
+    except (OSError, TypeError, ValueError) as error:
+        raise RunError(f"Run {name!r} could not be written to {folder}: {error}.") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return load(name, folder)
@@ -189,15 +191,7 @@ def load(name: str, folder: Path = RUNS_FOLDER) -> Run:
     if not (home / "card.json").is_file():
         known = sorted(path.parent.name for path in folder.glob("[!.]*/card.json"))
         raise RunError(f"No run {name!r} in {folder}. There are: {', '.join(known) or 'none'}.")
-    try:
-        card = json.loads((home / "card.json").read_text("utf-8"))
-        history = json.loads((home / "history.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"Run {name!r} in {home} is not readable ({error}): restore it with "
-            f"`git checkout -- data/runs`, or record it again with `make record`."
-        ) from error
-    return Run(name, card, history, home)
+    return Run(name, _read_json(home / "card.json"), _read_json(home / "history.json"), home)
 
 
 def _put_in_place(draft: Path, target: Path) -> None:
@@ -217,18 +211,35 @@ def _put_in_place(draft: Path, target: Path) -> None:
 def _read_weights(path: Path) -> list[np.ndarray]:
     """Read the arrays of a weights file in order; pickles are refused."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return [archive[f"arr_{number}"] for number in range(len(archive.files))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(
-            f"{path} is not a readable weights file ({error}): restore it with "
-            f"`git checkout -- data/runs`, or record the run again with `make record`."
-        ) from error
+    except Exception as error:  # a broken archive can raise almost anything
+        raise _unreadable(path, error) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(content, dict):
+        raise _unreadable(path, TypeError("it holds no JSON object"))
+    return content
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    """Say which file of a run is broken, and how to get it back."""
+    return RunError(
+        f"{path} is not readable ({error}): restore it with `git checkout -- data/runs`, "
+        "or record the run again with `make record`."
+    )
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON that reads well in a diff."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=float)
+    path.write_text(text + "\n", "utf-8")
 
 
 def _machine() -> dict[str, Any]:

@@ -24,12 +24,8 @@ def explore(draw: Callable[..., Any], **controls: Any) -> None:
     **controls
         As for `ipywidgets.interact`: a list makes a menu, a tuple (low, high, step) a slider,
         and a widget is taken as it is.
-
-    Examples
-    --------
-    >>> explore(lambda power: 2**power, power=(0, 10))  # doctest: +SKIP
     """
-    panel = ipywidgets.interactive(lambda **values: None, **controls)
+    panel = ipywidgets.interactive(lambda **values: None, {"manual": True}, **controls)
     inputs = panel.kwargs_widgets
     display(ipywidgets.VBox(inputs))
     picture = DisplayHandle()

@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 TIMES = ROOT / "data" / "notebooks.json"
 MINUTES = 15
 
@@ -96,6 +97,14 @@ def main() -> None:
         store(path, notebook)
         print(f"{path.name}: stored, {seconds:.0f} s; embedded tier {times.get(path.stem, '?')} s")
     TIMES.write_text(json.dumps(dict(sorted(times.items())), indent=1) + "\n", "utf-8")
+    README.write_text(with_times(README.read_text("utf-8"), times), "utf-8")
+
+
+def with_times(text: str, times: dict[str, int]) -> str:
+    """Put the seconds into the table of notebooks."""
+    for name, seconds in times.items():
+        text = re.sub(rf"(\(notebooks/{name}\.ipynb\).*\| )\d+( \|)", rf"\g<1>{seconds}\g<2>", text)
+    return text
 
 
 if __name__ == "__main__":

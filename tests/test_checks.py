@@ -112,9 +112,9 @@ def test_a_short_answer_is_repeated(capsys, answer):
     checks.value(answer, answer)
     checks.value(answer, 12345)
     right, wrong = capsys.readouterr().out.splitlines()
-    assert right == f"✓ Correct: {answer!r}"
+    assert right == f"✓ Correct: {answer}"
     assert wrong.startswith("✗ Not yet: ")
-    assert isinstance(answer, str) or repr(answer) in wrong
+    assert str(answer) in wrong
 
 
 def test_without_a_hint_there_is_none(capsys):
@@ -137,7 +137,6 @@ def test_dots_are_not_yet_answered(capsys, check):
     assert capsys.readouterr() == (YOUR_TURN, "")
 
 
-@pytest.mark.xfail(strict=True, reason="words in a tuple are compared as if they were numbers")
 def test_a_tuple_of_words_can_be_right(capsys):
     checks.value(("same", "valid"), ("same", "valid"))
     assert capsys.readouterr().out.startswith("✓ Correct")
@@ -287,21 +286,15 @@ AWKWARD = {
     "an object without a text": Unprintable(),
     "an array of objects": np.array([[1, 2], [None, "a"]], dtype=object),
 }
-RAISE = {"value": {"a huge number", "a tuple without a text"}, "array": {"a ragged list"}}
-RAISE["array"] |= {"a ragged tuple"}
 
 
 @pytest.mark.parametrize("name", list(AWKWARD))
 @pytest.mark.parametrize("check", ["value", "array"])
-def test_awkward_answers_are_wrong_and_raise_nothing(capsys, request, check, name):
-    if name in RAISE[check]:
-        reason = "the shape or the text of the answer is asked for outside of try"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_awkward_answers_are_wrong_and_raise_nothing(capsys, check, name):
     getattr(checks, check)(AWKWARD[name], np.eye(2) if check == "array" else 26, "a hint")
     assert capsys.readouterr().out.startswith("✗ Not yet: ")
 
 
-@pytest.mark.xfail(strict=True, reason="the message of the error is asked for outside of try")
 def test_an_error_without_a_message_raises_nothing(capsys):
     checks.passes(raises(Unspeakable()), lambda f: f(1))
     assert "Unspeakable" in capsys.readouterr().out

@@ -441,7 +441,6 @@ def test_bytes_do_not_overflow():
     assert average_pool2d(image, 3) == 255
 
 
-@pytest.mark.xfail(strict=True, reason="conv2d_loop multiplies in the dtype of the inputs")
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize("kernel", [[[2, 2], [2, 2]], np.full((2, 2), 2, np.uint8)])
 def test_bytes_do_not_overflow_in_the_loop(kernel):
@@ -543,7 +542,6 @@ def test_a_bad_padding_is_named_with_what_to_use(padding, message):
             call()
 
 
-@pytest.mark.xfail(strict=True, reason="an array is compared with 'valid' element by element")
 def test_an_array_as_padding_is_refused_with_what_to_use():
     with pytest.raises(ValueError, match="Unknown padding .*: use 'valid'"):
         padding_amounts(5, 3, padding=np.array([1, 1]))
@@ -655,11 +653,7 @@ def test_things_that_are_no_arrays_are_refused(array):
     [
         (2, (2, 0)),
         (3, (0, 4)),
-        pytest.param(
-            1,
-            (1, 1),
-            marks=pytest.mark.xfail(strict=True, reason="windows of 1 slip through the check"),
-        ),
+        (1, (1, 1)),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")

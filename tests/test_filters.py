@@ -199,13 +199,12 @@ def test_gabor_refuses_a_size_without_a_centre(size):
 def test_a_bank_has_every_frequency_in_every_direction():
     bank = gabor_bank([0.1, 0.25, 0.4], directions=4, sigma=2.0)
     assert len(bank) == 12
-    assert list(bank)[:4] == ["f=0.10, 0°", "f=0.10, 45°", "f=0.10, 90°", "f=0.10, 135°"]
+    assert list(bank)[:4] == ["f=0.1, 0°", "f=0.1, 45°", "f=0.1, 90°", "f=0.1, 135°"]
     expected = gabor_kernel(0.25, np.pi / 2, 2.0)
     np.testing.assert_allclose(bank["f=0.25, 90°"], expected, atol=1e-15)
     assert {kernel.shape for kernel in gabor_bank([0.1], 3, 2.0, size=9).values()} == {(9, 9)}
 
 
-@pytest.mark.xfail(strict=True, reason="labels with two decimals collide, and kernels are lost")
 def test_a_bank_of_frequencies_close_together_keeps_them_all():
     assert len(gabor_bank([0.101, 0.104], directions=2, sigma=2.0)) == 4
 
@@ -283,6 +282,8 @@ def test_the_response_is_the_size_of_a_complex_number_as_scipy_computes_it(frequ
         imaginary = ndimage.correlate(image, kernel.imag, mode="constant")
         expected = np.sqrt(real**2 + imaginary**2)
         np.testing.assert_allclose(response[..., number], expected, atol=1e-12)
+        alone = response_magnitude(image, [kernel])
+        np.testing.assert_allclose(alone[..., 0], expected, atol=1e-12)
 
 
 def test_the_response_keeps_the_axes_of_the_images():
@@ -314,10 +315,7 @@ def test_the_response_does_not_change_with_the_sign_of_the_contrast():
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("largest", [6, 7])
-def test_the_response_to_a_kernel_does_not_depend_on_the_others_in_the_bank(size, largest, request):
-    if size % 2 == 0 and largest % 2:
-        reason = "even kernels are centred half a pixel too early in odd stacks"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_the_response_to_a_kernel_does_not_depend_on_the_others_in_the_bank(size, largest):
     image = np.random.default_rng(0).normal(size=(12, 12))
     kernel = np.random.default_rng(1).normal(size=(size, size))
     alone = response_magnitude(image, [kernel])[..., 0]
