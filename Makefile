@@ -8,6 +8,9 @@ NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 # Execute every notebook; compare the outputs of the cells tagged nbval-check-output.
 NBVAL = -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
 
+# JupyterLab starts for root only when told to; in a container, root is who you are.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
+
 .DEFAULT_GOAL := help
 .PHONY: help lab data test test-fast lint format execute record bench lock clean
 
@@ -15,7 +18,7 @@ help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
 
 lab: $(VENV)/ready ## Open the course in JupyterLab
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches it (FROM=folder, FORCE=1)
 	@$(BIN)/python -m course_utils.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(FORCE),--force)

@@ -24,24 +24,34 @@ def explore(draw: Callable[..., Any], **controls: Any) -> None:
     **controls
         As for `ipywidgets.interact`: a list makes a menu, a tuple (low, high, step) a slider,
         and a widget is taken as it is.
+
+    Raises
+    ------
+    ValueError
+        If no control can be made of what is given.
     """
-    panel = ipywidgets.interactive(lambda **values: None, {"manual": True}, **controls)
-    inputs = panel.kwargs_widgets
-    display(ipywidgets.VBox(inputs))
+    inputs = {name: _control(name, given) for name, given in controls.items()}
+    display(ipywidgets.VBox(list(inputs.values())))
     picture = DisplayHandle()
     picture.display(_drawn(draw, inputs))
-
-    def redraw(change: Any) -> None:
-        picture.update(_drawn(draw, inputs))
-
-    for box in inputs:
-        box.observe(redraw, "value")
+    for box in inputs.values():
+        box.observe(lambda change: picture.update(_drawn(draw, inputs)), "value")
 
 
-def _drawn(draw: Callable[..., Any], inputs: list) -> Any:
+def _control(name: str, given: Any) -> ipywidgets.Widget:
+    """Make a widget of a list or a tuple, and label it."""
+    box = ipywidgets.interactive.widget_from_abbrev(given)
+    if box is None:
+        raise ValueError(f"No control can be made of {name}={given!r}: give a list or a tuple.")
+    if getattr(box, "description", None) == "":
+        box.description = name
+    return box
+
+
+def _drawn(draw: Callable[..., Any], inputs: Mapping[str, ipywidgets.Widget]) -> Any:
     """Call `draw` with the values of the controls."""
     try:
-        return draw(**{box._kwarg: box.value for box in inputs})
+        return draw(**{name: box.value for name, box in inputs.items()})
     except ValueError as error:
         return Markdown(f"**This does not work:** {error}")
 

@@ -119,8 +119,14 @@ def training_race() -> None:
                 training.compile_classifier(model, steps=epochs * -(-len(x) // 64))
                 training.fit(model, x, data.y_train, epochs, callbacks=[race])
             else:
-                model.compile("rmsprop", "sparse_categorical_crossentropy", ["accuracy"])
-                model.fit(x, data.y_train, 64, epochs, verbose=0, callbacks=[race])
+                model.compile(
+                    optimizer="rmsprop",
+                    loss="sparse_categorical_crossentropy",
+                    metrics=["accuracy"],
+                )
+                model.fit(
+                    x, data.y_train, epochs=epochs, batch_size=64, verbose=0, callbacks=[race]
+                )
             reached = f"{race.reached:6.1f} s" if race.reached else "not reached"
             curve = " ".join(f"{value:.2%}" for value in race.accuracies[-5:])
             print(f"  seed {seed}  {name:20} {reached:12} after each epoch: {curve}", flush=True)

@@ -1,13 +1,19 @@
 """Fixtures that several test modules share."""
 
+import builtins
 import importlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from tests.http_server import FileServer
 
@@ -58,3 +64,18 @@ def read_only() -> Iterator[tuple[Path, Callable]]:
                 folder.chmod(0o755)
 
         yield folder, locked
+
+
+@pytest.fixture
+def displayed(tmp_path, monkeypatch):
+    """A shell like that of a Jupyter kernel, and the list of what it is asked to display."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setattr(sys, "path", sys.path[:])  # the shell changes these, and leaves them
+    for name in ("__IPYTHON__", "display"):
+        monkeypatch.setattr(builtins, name, None, raising=False)
+    config = Config(HistoryManager={"enabled": False})
+    shell = InteractiveShell.instance(config=config, user_module=ModuleType("cell"), user_ns={})
+    shell.kernel = "a kernel"
+    shell.display_pub = CapturingDisplayPublisher()
+    yield shell.display_pub.outputs
+    InteractiveShell.clear_instance()

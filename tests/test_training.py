@@ -1,16 +1,12 @@
-import builtins
 import json
 import random
 import re
 import subprocess
 import sys
-from types import ModuleType
 
 import numpy as np
 import pytest
-from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from course_utils.backend import keras
 from course_utils.training import EpochTable, compile_classifier, fit, in_notebook, set_seed
@@ -24,21 +20,6 @@ def small_net(steps=10, learning_rate=1e-3):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")])
     compile_classifier(model, steps, learning_rate)
     return model
-
-
-@pytest.fixture
-def displayed(tmp_path, monkeypatch):
-    """A shell like that of a Jupyter kernel, and the list of what it is asked to display."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setattr(sys, "path", sys.path[:])  # the shell changes these, and leaves them
-    for name in ("__IPYTHON__", "display"):
-        monkeypatch.setattr(builtins, name, None, raising=False)
-    config = Config(HistoryManager={"enabled": False})
-    shell = InteractiveShell.instance(config=config, user_module=ModuleType("cell"), user_ns={})
-    shell.kernel = "a kernel"
-    shell.display_pub = CapturingDisplayPublisher()
-    yield shell.display_pub.outputs
-    InteractiveShell.clear_instance()
 
 
 def cells(html):

@@ -1,14 +1,7 @@
-import builtins
-import sys
-from types import ModuleType
-
 import ipywidgets
 import matplotlib
 import numpy as np
 import pytest
-from IPython.core.displaypub import CapturingDisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 matplotlib.use("agg")
 
@@ -22,27 +15,6 @@ KERNELS = {
     "second": -np.arange(9.0).reshape(3, 3),
     "blur": np.full((3, 3), 1 / 9),
 }
-
-
-class Displayed(CapturingDisplayPublisher):
-    """Collects what is displayed, and keeps it."""
-
-    def clear_output(self, wait=False):
-        """Clear nothing: ipywidgets clears an output widget of its own, that is not displayed."""
-
-
-@pytest.fixture
-def displayed(tmp_path, monkeypatch):
-    """A shell that collects what it is asked to display; yields the list."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.setattr(sys, "path", sys.path[:])  # the shell changes these, and leaves them
-    for name in ("__IPYTHON__", "display"):
-        monkeypatch.setattr(builtins, name, None, raising=False)
-    config = Config(HistoryManager={"enabled": False})
-    shell = InteractiveShell.instance(config=config, user_module=ModuleType("cell"), user_ns={})
-    shell.display_pub = Displayed()
-    yield shell.display_pub.outputs
-    InteractiveShell.clear_instance()
 
 
 def shown(displayed):
@@ -225,3 +197,8 @@ def test_every_image_kernel_can_be_edited_and_used(name):
 def test_a_kernel_of_another_size_is_refused():
     with pytest.raises(ValueError, match="zip"):
         KernelEditor({"small": np.ones((2, 2))})
+
+
+def test_a_control_that_cannot_be_made_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"No control can be made of size=<object"):
+        explore(lambda size: size, size=object())
