@@ -195,7 +195,7 @@ def filter_table(
 
 
 def number_grids(
-    arrays: Mapping[str, np.ndarray], patch: tuple[int, int, int] | None = None
+    arrays: Mapping[str, np.ndarray], frames: Mapping[str, tuple[int, int, int]] | None = None
 ) -> Figure:
     """Show small arrays as tables of numbers on coloured squares.
 
@@ -203,8 +203,8 @@ def number_grids(
     ----------
     arrays : mapping of str to array of shape (H, W)
         Titles and arrays, drawn side by side.
-    patch : (int, int, int), optional
-        Row, column and size of a square to frame in the first array.
+    frames : mapping of str to (int, int, int), optional
+        By title, row, column and size of a square to frame in that array.
 
     Returns
     -------
@@ -212,7 +212,7 @@ def number_grids(
 
     Examples
     --------
-    >>> len(number_grids({"I": np.eye(5), "K": np.ones((3, 3))}, patch=(0, 0, 3)).axes)
+    >>> len(number_grids({"I": np.eye(5), "K": np.ones((3, 3))}, frames={"I": (0, 0, 3)}).axes)
     2
     """
     widths = [array.shape[1] for array in arrays.values()]
@@ -221,10 +221,10 @@ def number_grids(
     figure, axes = plt.subplots(1, len(arrays), figsize=figsize, width_ratios=widths, squeeze=False)
     for axis, (title, array) in zip(axes.flat, arrays.items(), strict=True):
         show_numbers(axis, array, title, signed=(np.asarray(array) < 0).any())
-    if patch:
-        row, column, size = patch
-        frame = Rectangle((column - 0.5, row - 0.5), size, size, fill=False, lw=4, ec=COLORS[1])
-        axes.flat[0].add_patch(frame)
+        if frames and title in frames:
+            row, column, size = frames[title]
+            corner = (column - 0.5, row - 0.5)
+            axis.add_patch(Rectangle(corner, size, size, fill=False, lw=4, ec=COLORS[1]))
     return _finished(figure)
 
 
@@ -288,7 +288,7 @@ def bank_responses(
     )
     axes[0, 0].remove()
     for axis, (label, kernel) in zip(axes[0, 1:], kernels.items(), strict=True):
-        show_image(axis, np.real(kernel), label, signed=True)
+        show_image(axis, np.real(kernel), label.replace(", ", "\n"), signed=True)
     for row, image, maps in zip(axes[1:], images, responses, strict=True):
         show_image(row[0], image)
         for number, axis in enumerate(row[1:]):
@@ -420,8 +420,10 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     axis.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(mistakes.max(), 1))
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            weight = "bold" if row == column else "normal"
-            axis.text(column, row, str(count), ha="center", va="center", fontsize=9, weight=weight)
+            style = {"weight": "bold"} if row == column else {}
+            ink = "white" if mistakes[row, column] > 0.6 * mistakes.max() else "black"
+            style |= {"color": ink, "fontsize": 9, "ha": "center", "va": "center"}
+            axis.text(column, row, str(count), **style)
     places = range(len(class_names))
     axis.set_xticks(places, class_names, rotation=45 if len(max(class_names, key=len)) > 2 else 0)
     axis.set_yticks(places, class_names)

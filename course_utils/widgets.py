@@ -31,7 +31,9 @@ def explore(draw: Callable[..., Any], **controls: Any) -> None:
         If no control can be made of what is given.
     """
     inputs = {name: _control(name, given) for name, given in controls.items()}
-    display(ipywidgets.VBox(list(inputs.values())))
+    controls_view = ipywidgets.VBox(list(inputs.values()))._repr_mimebundle_()
+    controls_view["text/plain"] = "Run this cell to use its controls."  # where no kernel runs
+    display(controls_view, raw=True)
     picture = DisplayHandle()
     picture.display(_drawn(draw, inputs))
     for box in inputs.values():
@@ -78,7 +80,10 @@ class KernelEditor(ipywidgets.VBox, ipywidgets.ValueWidget):
         self._menu = ipywidgets.Dropdown(options=list(kernels), description="kernel")
         layout = ipywidgets.Layout(width="75px")
         self._fields = [ipywidgets.FloatText(layout=layout, step=0.5) for _ in range(9)]
-        rows = [ipywidgets.HBox(self._fields[row * 3 : row * 3 + 3]) for row in range(3)]
+        indent = ipywidgets.Layout(margin="0 0 0 88px")
+        rows = [
+            ipywidgets.HBox(self._fields[row * 3 : row * 3 + 3], layout=indent) for row in range(3)
+        ]
         super().__init__([self._menu, *rows])
         self._menu.observe(self._choose, "value")
         for field in self._fields:

@@ -87,10 +87,12 @@ def test_there_are_three_to_five_exercises_each_with_a_solution(notebook):
 def test_the_start_page_and_the_readme_name_every_notebook():
     start = nbformat.read(NOTEBOOKS[0], as_version=4)
     listed = "".join(cell.source for cell in start.cells)
+    (table,) = (cell.outputs[0].data["text/markdown"] for cell in start.cells if cell.id == "times")
     readme = (ROOT / "README.md").read_text("utf-8")
     seconds = json.loads(TIMES.read_text("utf-8"))
     for path in NOTEBOOKS:
         assert path.name in listed or path == NOTEBOOKS[0]
+        assert f"| {path.stem} | {seconds[path.stem]} |" in table
         assert re.search(rf"\(notebooks/{path.name}\).*\| {seconds[path.stem]} \|", readme), path
 
 
@@ -132,3 +134,15 @@ def test_a_bad_notebook_is_refused():
     picture = nbformat.v4.new_output("display_data", data={"image/png": "/home/me"})
     cell = nbformat.v4.new_code_cell("1", outputs=[picture], execution_count=1)
     assert problems(nbformat.v4.new_notebook(cells=[cell])) == []
+
+
+@pytest.mark.slow
+def test_the_switch_trains_in_full(path, notebook):
+    if "TRAIN_IN_FULL = False" not in code_cells(notebook)[0].source:
+        pytest.skip("nothing is trained here")
+    cell = code_cells(notebook)[0]
+    cell.source = cell.source.replace("TRAIN_IN_FULL = False", "TRAIN_IN_FULL = True")
+    checked = {c.id: text_of(c) for c in code_cells(notebook) if CHECKED in tags(c)}
+    trained = execute(notebook, path.parent, "embedded")
+    assert checked == {c.id: text_of(c) for c in code_cells(trained) if CHECKED in tags(c)}
+    assert "Recorded run" not in "".join(text_of(c) for c in code_cells(trained))

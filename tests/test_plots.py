@@ -183,7 +183,7 @@ def test_the_numbers_can_be_told_from_the_squares_below_them(array, signed):
 
 def test_number_grids_shows_arrays_side_by_side_and_frames_a_patch():
     grids = {"I": np.arange(25).reshape(5, 5), "K": KERNEL, "O": np.zeros((2, 3))}
-    figure = rendered(plots.number_grids(grids, patch=(1, 2, 3)))
+    figure = rendered(plots.number_grids(grids, frames={list(grids)[0]: (1, 2, 3)}))
     assert titles(figure) == ["I", "K", "O"]
     for axis, array in zip(figure.axes, grids.values(), strict=True):
         np.testing.assert_array_equal(picture(axis), array)

@@ -2,6 +2,7 @@ import ipywidgets
 import matplotlib
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 matplotlib.use("agg")
 
@@ -71,14 +72,18 @@ def test_every_control_is_passed_by_its_name(displayed):
         ("word", ipywidgets.Text, "word"),
     ],
 )
-def test_plain_values_make_controls(displayed, monkeypatch, control, kind, value):
-    panels = []
-    monkeypatch.setattr("course_utils.widgets.display", panels.append)
+def test_plain_values_make_controls(displayed, control, kind, value):
     explore(lambda x: x, x=control)
-    (box,) = panels[0].children
+    view = displayed[0]["data"]["application/vnd.jupyter.widget-view+json"]
+    (box,) = _instances[view["model_id"]].children
     assert isinstance(box, kind)
     assert box.description == "x"
     assert shown(displayed) == [(repr(value), False)]
+
+
+def test_without_a_kernel_the_controls_say_what_to_do(displayed):
+    explore(lambda x: x, x=(0, 10))
+    assert displayed[0]["data"]["text/plain"] == "Run this cell to use its controls."
 
 
 def test_two_explorers_do_not_disturb_each_other(displayed):
