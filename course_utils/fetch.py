@@ -140,7 +140,8 @@ def fetch(
     """
     if name not in SOURCES:
         raise ValueError(f"There is no data set named {name!r}; known are {', '.join(SOURCES)}.")
-    if source is not None and not Path(source).is_dir():
+    source = Path(source).expanduser() if source is not None else None
+    if source is not None and not source.is_dir():
         raise DataError(f"There is no folder {source} to take {SOURCES[name].title} from.")
     wanted, folder = SOURCES[name], data_folder()
     with _plain_disk_errors(folder):
@@ -377,10 +378,9 @@ def _file_problem(item: Download, path: Path) -> str | None:
     return None
 
 
-def _places(wanted: Source, source: str | Path | None, folder: Path | None) -> list[Path]:
+def _places(wanted: Source, source: Path | None, folder: Path | None) -> list[Path]:
     """Return the folders that may hold a copy of a set, or of a part of it."""
-    places = [folder, Path(source).expanduser() if source is not None else None]
-    places.append(keras_cache() / wanted.keras if wanted.keras else None)
+    places = [folder, source, keras_cache() / wanted.keras if wanted.keras else None]
     return [place for place in places if place is not None]
 
 

@@ -273,6 +273,13 @@ def test_a_copy_in_a_folder_is_taken_by_its_content(server, mnist, data, tmp_pat
     assert_loads("mnist", mnist)
 
 
+def test_a_folder_may_be_named_from_home(server, mnist, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "stick").mkdir()
+    npz(tmp_path / "stick" / "mnist.npz", mnist)
+    assert "copied" in fetch("mnist", source="~/stick")
+
+
 def test_a_bad_copy_is_named_and_not_taken(server, mnist, data, tmp_path, capsys):
     npz(tmp_path / "mnist.npz", small_arrays(9))
     assert "downloaded" in fetch("mnist", source=tmp_path, patience=QUICK)
