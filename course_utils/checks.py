@@ -30,7 +30,10 @@ def value(answer: Any, expected: Any, hint: str = "") -> None:
     >>> value(26, 26)
     ✓ Correct: 26
     """
-    passes(answer, lambda given: _equal(given, expected), hint)
+    if isinstance(answer, str) and not isinstance(expected, str):
+        _say_no(f"{answer!r} is text; give a number, without quotation marks.", hint)
+    else:
+        passes(answer, lambda given: _equal(given, expected), hint)
 
 
 def array(answer: Any, expected: np.ndarray, hint: str = "") -> None:

@@ -514,13 +514,16 @@ def _as_bank(kernels: np.ndarray, channels: int, spatial_axes: int) -> np.ndarra
 
 
 def _check_numbers(name: str, array: np.ndarray) -> None:
-    """Refuse an array that is empty, not of numbers, or holds NaN."""
+    """Refuse an array that is empty, not of numbers, or not finite."""
     if array.size == 0:
         raise ValueError(f"The {name} is empty: its shape is {array.shape}.")
     if array.dtype.kind not in "biufc":
         raise ValueError(f"The {name} holds {array.dtype} values; expected numbers.")
-    if np.isnan(array).any():
-        raise ValueError(f"The {name} holds NaN: replace it first, for example by np.nan_to_num.")
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"The {name} holds NaN or infinite values: replace them first, "
+            "for example by np.nan_to_num."
+        )
 
 
 def _check_count(name: str, value: int, smallest: int = 1) -> None:

@@ -217,14 +217,15 @@ def number_grids(
     """
     widths = [array.shape[1] for array in arrays.values()]
     tallest = max(array.shape[0] for array in arrays.values())
-    figsize = (0.62 * sum(widths) + len(widths) * 0.5, 0.62 * tallest + 0.5)
+    figsize = (0.62 * sum(widths) + len(widths) * 0.5, 0.62 * tallest + 1.0)
     figure, axes = plt.subplots(1, len(arrays), figsize=figsize, width_ratios=widths, squeeze=False)
     for axis, (title, array) in zip(axes.flat, arrays.items(), strict=True):
         show_numbers(axis, array, title, signed=(np.asarray(array) < 0).any())
         if frames and title in frames:
             row, column, size = frames[title]
             corner = (column - 0.5, row - 0.5)
-            axis.add_patch(Rectangle(corner, size, size, fill=False, lw=4, ec=COLORS[1]))
+            style = {"fill": False, "lw": 4, "ec": COLORS[1], "clip_on": False}
+            axis.add_patch(Rectangle(corner, size, size, **style))
     return _finished(figure)
 
 

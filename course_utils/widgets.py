@@ -61,6 +61,8 @@ def _drawn(draw: Callable[..., Any], inputs: Mapping[str, ipywidgets.Widget]) ->
 class KernelEditor(ipywidgets.VBox, ipywidgets.ValueWidget):
     """A 3 x 3 grid of number fields, with a menu of kernels to start from.
 
+    The menu says "your own" once a field was changed; choosing a kernel again restores it.
+
     Parameters
     ----------
     kernels : mapping of str to array of shape (3, 3)
@@ -72,12 +74,14 @@ class KernelEditor(ipywidgets.VBox, ipywidgets.ValueWidget):
         The kernel as it stands in the fields.
     """
 
+    EDITED = "your own"
     value = traitlets.Tuple()
 
     def __init__(self, kernels: Mapping[str, np.ndarray]) -> None:
         self._kernels = kernels
         self._copying = False
-        self._menu = ipywidgets.Dropdown(options=list(kernels), description="kernel")
+        options = [*kernels, self.EDITED]
+        self._menu = ipywidgets.Dropdown(options=options, description="kernel")
         layout = ipywidgets.Layout(width="75px")
         self._fields = [ipywidgets.FloatText(layout=layout, step=0.5) for _ in range(9)]
         indent = ipywidgets.Layout(margin="0 0 0 88px")
@@ -92,6 +96,8 @@ class KernelEditor(ipywidgets.VBox, ipywidgets.ValueWidget):
 
     def _choose(self, change: Any = None) -> None:
         """Copy the chosen kernel into the fields, and tell observers once, at the end."""
+        if self._menu.value == self.EDITED:
+            return
         self._copying = True
         for field, number in zip(self._fields, self._kernels[self._menu.value].flat, strict=True):
             field.value = round(float(number), 3)
@@ -99,7 +105,10 @@ class KernelEditor(ipywidgets.VBox, ipywidgets.ValueWidget):
         self._read()
 
     def _read(self, change: Any = None) -> None:
-        """Read the fields."""
-        if not self._copying:
-            numbers = [field.value for field in self._fields]
-            self.value = tuple(tuple(numbers[row * 3 : row * 3 + 3]) for row in range(3))
+        """Read the fields; a number that was typed makes the kernel the user's own."""
+        if self._copying:
+            return
+        if change is not None:
+            self._menu.value = self.EDITED
+        numbers = [field.value for field in self._fields]
+        self.value = tuple(tuple(numbers[row * 3 : row * 3 + 3]) for row in range(3))

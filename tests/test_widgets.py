@@ -140,7 +140,7 @@ def test_the_image_kernels_can_be_explored_with_the_editor(displayed):
 def test_the_editor_starts_with_the_first_kernel():
     editor = KernelEditor(KERNELS)
     assert editor.value == ((0, 1, 2), (3, 4, 5), (6, 7, 8))
-    assert editor.children[0].options == ("first", "second", "blur")
+    assert editor.children[0].options == ("first", "second", "blur", "your own")
     assert [field.value for field in fields(editor)] == list(range(9))
     assert editor.get_interact_value() == editor.value
 
@@ -207,3 +207,13 @@ def test_a_kernel_of_another_size_is_refused():
 def test_a_control_that_cannot_be_made_is_refused_by_name():
     with pytest.raises(ValueError, match=r"No control can be made of size=<object"):
         explore(lambda size: size, size=object())
+
+
+def test_a_typed_number_makes_the_kernel_your_own_and_the_menu_restores_it():
+    editor = KernelEditor({"ones": np.ones((3, 3)), "zeros": np.zeros((3, 3))})
+    menu, field = editor.children[0], editor.children[1].children[0]
+    field.value = 5
+    assert menu.value == "your own"
+    assert editor.value[0] == (5, 1, 1)
+    menu.value = "ones"
+    assert editor.value == ((1, 1, 1),) * 3
