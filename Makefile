@@ -4,6 +4,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+ifneq ($(word 2,$(VENV)),)
+  $(error VENV is "$(VENV)"; it must not contain spaces)
+endif
+# A course folder that was moved or copied needs its environment adjusted.
+ifneq ($(shell cat $(VENV)/ready 2>/dev/null),$(CURDIR))
+  $(shell rm -f $(VENV)/ready)
+endif
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 # Execute every notebook; compare the outputs of the cells tagged nbval-check-output.
 NBVAL = -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
@@ -18,20 +25,21 @@ help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
 
 lab: $(VENV)/ready ## Open the course in JupyterLab
-	$(BIN)/jupyter lab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+	$(BIN)/python -m jupyterlab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches it (FROM=folder, FORCE=1)
-	@$(BIN)/python -m course_utils.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(FORCE),--force)
+	@$(BIN)/python -m course_utils.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(filter-out 0,$(FORCE)),--force)
 
 test: $(VENV)/ready-test lint ## Run everything that CI runs
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	@echo "Notebooks on the embedded tier:"
 	COURSE_TIER=embedded $(BIN)/python -m pytest $(NBVAL)
-	@if $(BIN)/python -c "from course_utils.fetch import status; \
-	  raise SystemExit(not any(s.on_disk and s.tier == 'real' for s in status()))"; then \
-	  echo "Notebooks on the real data in the data folder:"; \
-	  $(BIN)/python -m pytest $(NBVAL); \
-	else echo "No real data on disk, so the notebooks ran on the embedded tier only."; fi
+	@case $$($(BIN)/python -c "from course_utils.fetch import status; \
+	  print(any(s.on_disk and s.tier == 'real' for s in status()))") in \
+	True) echo "Notebooks on the real data in the data folder:"; \
+	  COURSE_TIER= $(BIN)/python -m pytest $(NBVAL);; \
+	False) echo "No real data on disk: the notebooks ran on the embedded tier only.";; \
+	*) exit 1;; esac
 
 test-fast: $(VENV)/ready-test ## Run the unit tests and docstring examples, without the slow ones
 	$(BIN)/python -m pytest -m "not slow and not browser"
@@ -59,17 +67,22 @@ lock: ## Pin the newest versions that fit together (needs uv)
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
 	  --no-annotate --no-emit-index-url --extra test -c requirements.txt pyproject.toml \
 	  -o requirements-test.txt
+	awk -F'==' 'NR == FNR { pin[$$1] = $$2; next } \
+	  /- [a-z-]+==/ { split($$1, name, "- "); print $$1 "==" pin[name[2]]; next } { print }' \
+	  requirements.txt environment.yml > environment.draft
+	mv environment.draft environment.yml
 
 clean: ## Remove the environment and the caches; data and notebooks stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 # A marker file is written last, so an interrupted set-up starts again and a finished one is kept.
 $(VENV)/ready: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c 'import sys; \
+	  v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else \
 	  "This course needs Python 3.11, 3.12 or 3.13, and %s is %d.%d. Try: make PYTHON=python3.12 ..." \
-	  % (sys.executable, *v[:2]))'
-	@echo "Setting up the environment in $(VENV). The first time, this takes some minutes."
-	$(PYTHON) -m venv $(VENV)
+	  % (sys.executable, *v[:2]))' && \
+	  echo "Setting up the environment in $(VENV). The first time, this takes some minutes." && \
+	  $(PYTHON) -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@# TensorFlow's start-up lines stay out of the notebooks, JupyterLab does not look for news.
@@ -79,7 +92,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 	@echo '{"@jupyterlab/apputils-extension:notification":' \
 	  '{"fetchNews": "false", "checkForUpdates": false}}' \
 	  > $(VENV)/share/jupyter/lab/settings/overrides.json
-	@touch $@
+	@echo "$(CURDIR)" > $@
 
 $(VENV)/ready-test: $(VENV)/ready requirements-test.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt

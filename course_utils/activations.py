@@ -49,7 +49,7 @@ def leaky_relu(z: np.ndarray, eps: float = 0.01) -> np.ndarray:
     """
     if not 0 <= eps <= 1:
         raise ValueError(f"eps is {eps}; expected a slope between 0 and 1.")
-    return np.maximum(eps * z, z)
+    return np.maximum(eps * np.asarray(z), z)
 
 
 def elu(z: np.ndarray, alpha: float = 1.0) -> np.ndarray:
@@ -65,7 +65,7 @@ def elu(z: np.ndarray, alpha: float = 1.0) -> np.ndarray:
     Returns
     -------
     array of the shape of `z`
-        More than -alpha.
+        -alpha or more.
 
     Raises
     ------
@@ -79,6 +79,7 @@ def elu(z: np.ndarray, alpha: float = 1.0) -> np.ndarray:
     """
     if not alpha > 0:
         raise ValueError(f"alpha is {alpha}; expected a number above 0.")
+    z = np.asarray(z)
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
 
 

@@ -61,10 +61,10 @@ def padding_amounts(
     """
     for name, value in (("size", size), ("kernel_size", kernel_size), ("stride", stride)):
         _check_count(name, value)
-    if isinstance(padding, tuple) and len(padding) == 2:
+    if isinstance(padding, tuple | list) and len(padding) == 2:
         for amount in padding:
             _check_count("padding", amount, smallest=0)
-        return padding
+        return tuple(padding)
     if not isinstance(padding, str) or padding not in ("valid", "same", "full"):
         raise ValueError(
             f"Unknown padding {padding!r}: use 'valid', 'same', 'full' or a pair (start, end)."
@@ -447,7 +447,10 @@ def _pool_windows(
     images: np.ndarray, pool_size: int, stride: int | None, padding: Padding, fill: float
 ) -> np.ndarray:
     """View the pooling windows of images: (N, O_h, O_w, C, F, F)."""
+    _check_count("pool_size", pool_size)
     batch = _as_batch(images, spatial_axes=2)
+    if np.iscomplexobj(batch):
+        raise ValueError("The input is complex: pool its real part or its magnitude.")
     batch = batch.astype(np.result_type(batch, np.float32))
     stride = pool_size if stride is None else stride
     for size in batch.shape[1:3]:

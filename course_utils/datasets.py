@@ -6,6 +6,7 @@ digits that comes with scikit-learn. Nothing in this module downloads anything.
 
 import hashlib
 import os
+import zipfile
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -172,12 +173,19 @@ def textures(size: int = 28) -> Dataset:
     Dataset
         Grey images of the embedded tier, three classes.
 
+    Raises
+    ------
+    ValueError
+        If the size is out of range.
+
     Examples
     --------
     >>> data = textures()
     >>> data.x_train.shape, data.class_names
     ((486, 28, 28), ('brick', 'grass', 'gravel'))
     """
+    if not 1 <= size <= 256:
+        raise ValueError(f"size is {size}; expected 1 to 256 pixels.")
     names = ("brick", "grass", "gravel")
     halves = [np.split(photo(name)[..., 0], 2, axis=1) for name in names]
     rows, columns = (length // size for length in halves[0][0].shape)
@@ -309,8 +317,11 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     course_utils.settings.DataError: nowhere.npz cannot be read: No such file or directory.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS if name in file.files}
+        with open(path, "rb") as raw:
+            if not zipfile.is_zipfile(raw):
+                raise ValueError("it is no .npz file")
+            with np.load(raw, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in _ARRAYS if name in file.files}
     except Exception as error:
         # NumPy, zipfile and zlib raise a dozen kinds of exception for a damaged file.
         raise _unreadable(path, error) from error
@@ -444,6 +455,8 @@ def _unreadable(path: Path, error: Exception) -> DataError:
         return DataError(f"{path} cannot be read: {error.strerror}.")
     if isinstance(error, MemoryError):
         return DataError(f"{path} cannot be read: it asks for more memory than there is.")
+    if "allow_pickle" in str(error):
+        return DataError(f"{path} is broken: it holds pickled objects, which are never loaded.")
     reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
     return DataError(f"{path} is broken: {reason[0].rstrip('.')}.")
 

@@ -82,12 +82,13 @@ def gabor_kernel(
            [0.078, 0.159, 0.078],
            [0.047, 0.097, 0.047]])
     """
-    if not 0 < frequency < np.inf or not 0 < sigma < np.inf:
+    if not 0 < frequency < np.inf or not 0 < sigma < np.inf or not np.isfinite(theta):
         raise ValueError(
-            f"frequency ({frequency}) and sigma ({sigma}) must be above 0, and finite."
+            f"frequency ({frequency}) and sigma ({sigma}) must be above 0, and finite like "
+            f"theta ({theta})."
         )
     radius = int(np.ceil(3 * sigma)) if size is None else size // 2
-    if size is not None and (size < 1 or size % 2 == 0):
+    if size is not None and (size < 1 or size % 2 != 1):
         raise ValueError(f"size is {size}; a kernel with a centre needs an odd size.")
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     along = x * np.cos(theta) + y * np.sin(theta)
@@ -154,7 +155,7 @@ def gabor_bank(
     Raises
     ------
     ValueError
-        If there is no direction, or as for `gabor_kernel`.
+        If there is no direction, two frequencies agree to six digits, or as for `gabor_kernel`.
 
     Examples
     --------
@@ -164,11 +165,14 @@ def gabor_bank(
     if directions < 1 or directions != int(directions):
         raise ValueError(f"directions is {directions}; expected an integer of 1 or more.")
     angles = np.arange(directions) * np.pi / directions
-    return {
+    bank = {
         f"f={frequency:g}, {np.degrees(angle):.4g}°": gabor_kernel(frequency, angle, sigma, size)
         for frequency in frequencies
         for angle in angles
     }
+    if len(bank) < len(frequencies) * directions:
+        raise ValueError(f"The frequencies {list(frequencies)} are too close to be told apart.")
+    return bank
 
 
 def stack_kernels(kernels: Sequence[np.ndarray]) -> np.ndarray:
@@ -197,7 +201,7 @@ def stack_kernels(kernels: Sequence[np.ndarray]) -> np.ndarray:
            [0., 0., 0.]])
     """
     kernels = [np.asarray(kernel) for kernel in kernels]
-    if not kernels or any(kernel.ndim != 2 for kernel in kernels):
+    if not kernels or any(kernel.ndim != 2 or kernel.size == 0 for kernel in kernels):
         shapes = [kernel.shape for kernel in kernels]
         raise ValueError(f"Expected one or more kernels with two axes, got the shapes {shapes}.")
     size = max(max(kernel.shape) for kernel in kernels)

@@ -66,7 +66,7 @@ def train(
         As `training.fit` returns it.
     """
     recipe = RECIPES[name]
-    epochs = epochs or recipe.epochs[data.tier]
+    epochs = recipe.epochs[data.tier] if epochs is None else epochs
     steps = epochs * -(-len(data.x_train) // recipe.batch_size)
     training.compile_classifier(model, steps, recipe.learning_rate)
     x_train = models.as_input(data.x_train)

@@ -8,6 +8,7 @@ on what, how, and what came out), ``history.json`` (one list for each metric) an
 import json
 import os
 import platform
+import re
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -144,8 +145,8 @@ def record(
         If the folder cannot be written, a number in the history is not finite, or a weight is
         too large for half precision.
     """
-    if Path(name).name != name:
-        raise RunError(f"{name!r} is no name for a run: it would be a path.")
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise RunError(f"{name!r} is no name for a run: use letters, digits, '-', '_' and '.'.")
     halve_weights(model)
     halves = [weight.astype(np.float16) for weight in model.get_weights()]
     card = {"name": name, "model": model.name, **card, **_machine()}
@@ -212,7 +213,10 @@ def _read_weights(path: Path) -> list[np.ndarray]:
     """Read the arrays of a weights file in order; pickles are refused."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return [archive[f"arr_{number}"] for number in range(len(archive.files))]
+            arrays = [archive[f"arr_{number}"] for number in range(len(archive.files))]
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError("it holds weights that are not finite")
+        return arrays
     except Exception as error:  # a broken archive can raise almost anything
         raise _unreadable(path, error) from error
 

@@ -94,7 +94,7 @@ def fit(
     Raises
     ------
     ValueError
-        If inputs and targets differ in length, or there are none.
+        If inputs and targets differ in length, there are none, or a number is below 1.
 
     Examples
     --------
@@ -105,6 +105,8 @@ def fit(
     """
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"{len(x)} inputs and {len(y)} targets: expected as many, and some.")
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"epochs is {epochs}, batch_size {batch_size}; expected 1 or more.")
     table = EpochTable(epochs)
     history = model.fit(
         x,

@@ -126,8 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         end = value if kind in ("cut", "stall") else len(body)
         for at in range(0, end, PIECE):
             piece = body[at : min(at + PIECE, end)]
+            entry.sent += len(piece)  # counted first: the client may be done before this thread
             self.wfile.write(piece)
-            entry.sent += len(piece)
             time.sleep(page.pause)
         if kind == "stall":
             self.owner.closing.wait(10)

@@ -189,7 +189,7 @@ def test_conv2d_is_what_keras_computes(case, image_type, kernel_type):
     assert_close(conv2d(images, kernels, stride, padding), theirs)
 
 
-@many(600)
+@many(1000)
 @given(convolutions(MODES), st.sampled_from([float, complex]), st.sampled_from([float, complex]))
 def test_conv2d_is_scipys_cross_correlation(case, image_type, kernel_type):
     (_, *shape), kernel_shape, stride, padding, seed = case
@@ -236,7 +236,7 @@ def test_conv1d_is_numpys_correlation(length, kernel_size, padding, is_complex):
     )
 
 
-@many(300)
+@many(1000)
 @given(
     st.tuples(*[st.integers(1, largest) for largest in (2, 9, 9, 3)]),
     st.integers(1, 4),
@@ -253,7 +253,7 @@ def test_pooling_is_what_keras_computes(shape, pool_size, stride, padding, dtype
     assert_close(average_pool2d(images, *how), keras.ops.average_pool(images.astype("f4"), *how))
 
 
-@many(300)
+@many(1000)
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 7), st.sampled_from(["valid", "same"]))
 def test_padding_and_output_size_are_those_of_keras(size, kernel_size, stride, padding):
     assume(padding == "same" or kernel_size <= size)
@@ -265,7 +265,7 @@ def test_padding_and_output_size_are_those_of_keras(size, kernel_size, stride, p
     assert_close(np.asarray(keras.ops.conv(padded, kernel, stride, "valid")), theirs)
 
 
-@many(40)
+@many(1000)
 @given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 40))
 def test_parameters_are_those_that_keras_counts(kernel_size, channels, filters):
     layer = keras.layers.Conv2D(filters, kernel_size)
@@ -276,7 +276,7 @@ def test_parameters_are_those_that_keras_counts(kernel_size, channels, filters):
     assert dense_parameters(channels, filters) == layer.count_params()
 
 
-@many(100)
+@many(1000)
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3)), max_size=4),
     st.integers(0, 3),
@@ -496,7 +496,6 @@ BAD_PADDINGS = [
     (None, r"Unknown padding None: use"),
     ((1,), r"Unknown padding \(1,\): use .* pair \(start, end\)"),
     ((1, 2, 3), r"Unknown padding \(1, 2, 3\): use"),
-    ([1, 1], r"Unknown padding \[1, 1\]: use"),
     (((1, 1), (1, 1)), r"padding is \(1, 1\); expected an integer of 0 or more"),
     ((-1, 0), r"padding is -1; expected an integer of 0 or more"),
     ((0, -2), r"padding is -2; expected"),
@@ -618,9 +617,9 @@ def test_nan_is_refused_with_a_remedy(bad):
         lambda: max_pool2d(image),
         lambda: average_pool2d(image),
     ):
-        with pytest.raises(ValueError, match=r"input holds NaN it .*nan_to_num"):
+        with pytest.raises(ValueError, match=r"input holds NaN or infinite values: .*nan_to_num"):
             call()
-    with pytest.raises(ValueError, match=r"kernel holds NaN it"):
+    with pytest.raises(ValueError, match=r"kernel holds NaN or infinite"):
         conv2d(np.ones((9, 9)), image)
 
 
@@ -673,7 +672,7 @@ def test_counts_must_be_whole_numbers_from_1(value):
         (lambda: dense_parameters(1, value), "outputs"),
         (lambda: receptive_field([(3, 1), (value, 1)]), "kernel_size"),
         (lambda: receptive_window([(value, 1)], 0), "kernel_size"),
-        (lambda: max_pool2d(np.ones((5, 5)), value, 1), "kernel_size"),
+        (lambda: max_pool2d(np.ones((5, 5)), value, 1), "pool_size"),
     ):
         with pytest.raises(ValueError, match=rf"{name} is {value!r}; expected an integer of 1"):
             call()

@@ -491,7 +491,7 @@ def test_the_table_tells_of_copies_in_the_cache_of_keras(mnist, data, capsys):
 
 
 def test_the_table_is_shown_however_a_file_is_damaged(mnist, data):
-    content = npz(data / "mnist.npz", small_arrays(train=2))
+    content = npz(data / "mnist.npz", mnist)
     assert status()[1].state == "on disk"
     for at in range(len(content) - 300, len(content)):
         damaged = bytearray(content)

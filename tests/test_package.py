@@ -128,8 +128,8 @@ def test_the_python_of_the_conda_environment_is_one_that_the_course_takes():
 
 
 def tracked_files():
-    """Files under version control, and those that are about to be."""
-    command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    """Files under version control."""
+    command = ["git", "ls-files", "-z"]
     try:
         done = subprocess.run(command, cwd=COURSE_FOLDER, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
