@@ -682,3 +682,17 @@ def test_counts_must_be_whole_numbers_from_1(value):
 def test_the_index_of_a_window_must_be_a_whole_number_from_0(index):
     with pytest.raises(ValueError, match=rf"index is {index!r}; expected an integer of 0 or more"):
         receptive_window([(3, 1)], index)
+
+
+def test_pooling_of_complex_numbers_is_refused():
+    with pytest.raises(ValueError, match="complex: pool its real part or its magnitude"):
+        max_pool2d(np.ones((4, 4)) * 1j)
+
+
+def test_infinite_pixels_are_refused():
+    with pytest.raises(ValueError, match="input holds NaN or infinite values"):
+        conv2d(np.full((4, 4), np.inf), ONES)
+
+
+def test_padding_may_be_a_list():
+    assert padding_amounts(5, 3, padding=[1, 2]) == (1, 2)

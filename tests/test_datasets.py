@@ -512,3 +512,9 @@ def test_textures_are_the_tiles_of_the_photos_left_for_training_right_for_testin
     gravel = photo("gravel")[..., 0]
     np.testing.assert_array_equal(data.x_test[-1], gravel[-64:, -64:])
     assert np.bincount(data.y_train).tolist() == [32, 32, 32]
+
+
+@pytest.mark.parametrize("size", [0, 257])
+def test_textures_of_a_size_that_does_not_fit_are_refused(size):
+    with pytest.raises(ValueError, match=f"size is {size}; expected 1 to 256"):
+        textures(size)

@@ -551,3 +551,15 @@ def test_packed_files_of_another_content_are_refused(server, data, monkeypatch):
     with pytest.raises(DataError, match="x_train has another content"):
         fetch("fashion_mnist", patience=QUICK)
     assert not (data / "fashion_mnist.npz").exists()
+
+
+def test_a_folder_under_the_name_of_a_file_is_never_replaced(data):
+    (data / "mnist.npz").mkdir()
+    with pytest.raises(DataError, match=r"mnist\.npz is a folder, .* move it away"):
+        fetch("mnist", force=True)
+    assert (data / "mnist.npz").is_dir()
+
+
+def test_another_set_under_the_name_of_mnist_shows_as_broken(data):
+    npz(data / "mnist.npz", small_arrays(train=2))
+    assert status()[1].state == "broken"

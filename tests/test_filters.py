@@ -338,3 +338,13 @@ def test_responses_refuse_what_conv2d_refuses(images, message):
         response_magnitude(images, [sobel_kernel()])
     with pytest.raises(ValueError, match="one or more kernels"):
         response_magnitude(np.ones((9, 9)), [])
+
+
+def test_frequencies_that_no_label_tells_apart_are_refused():
+    with pytest.raises(ValueError, match="too close to be told apart"):
+        gabor_bank([0.1234567, 0.1234568], directions=2, sigma=2.0)
+
+
+def test_an_angle_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="theta"):
+        gabor_kernel(0.1, theta=np.nan)

@@ -354,3 +354,17 @@ def test_a_card_that_is_no_json_leaves_the_old_run_as_it_was(run, tmp_path):
         record("first", net(seed=1), HISTORY, CARD | {"array": np.ones(3)}, tmp_path)
     assert listing(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
+@pytest.mark.parametrize("name", ["..", "", "a/b", ".hidden"])
+def test_a_name_that_is_a_path_is_refused(tmp_path, name):
+    with pytest.raises(RunError, match="no name for a run"):
+        record(name, net(), {"loss": [1.0]}, {}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_not_finite_are_refused(run, tmp_path):
+    model = net()
+    np.savez(run.folder / "weights.npz", *[w * np.nan for w in model.get_weights()])
+    with pytest.raises(RunError, match="not finite"):
+        load("first", tmp_path).restore(model)
