@@ -1,4 +1,4 @@
-"""Keras, imported without the lines that TensorFlow prints while it starts.
+"""Keras and TensorFlow, imported without the lines that TensorFlow prints while it starts.
 
 Those lines come from C++ and go straight to file descriptor 2. No environment variable stops
 all of them, so the descriptor points to nowhere while the import lasts.
@@ -27,9 +27,9 @@ def _no_stderr() -> Iterator[None]:
 
 with _no_stderr():
     import keras
-    import tensorflow
+    import tensorflow as tf
 
 # Remarks such as "triggered retracing" are for its developers, not for a lecture.
-tensorflow.get_logger().setLevel("ERROR")
+tf.get_logger().setLevel("ERROR")
 
-__all__ = ["keras"]
+__all__ = ["keras", "tf"]

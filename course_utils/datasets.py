@@ -52,6 +52,8 @@ class Dataset:
         The class of each image.
     class_names : tuple of str
         What the labels 0, 1, 2, ... stand for.
+    x_validation, y_validation : ndarray or None
+        Like the test part, for decisions on the way; None where a set has no such part.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Dataset:
     x_test: np.ndarray = field(repr=False)
     y_test: np.ndarray = field(repr=False)
     class_names: tuple[str, ...]
+    x_validation: np.ndarray | None = field(default=None, repr=False)
+    y_validation: np.ndarray | None = field(default=None, repr=False)
 
     def summary(self) -> str:
         """Return one line that says which data this is, how much of it, and of which tier.
@@ -72,9 +76,15 @@ class Dataset:
         'Handwritten digits (embedded tier): 1,347 training and 450 test images of 28 x 28, ...'
         """
         shape = " x ".join(str(side) for side in self.x_train.shape[1:])
+        parts = f"{len(self.x_train):,} training and {len(self.x_test):,} test"
+        if self.x_validation is not None:
+            parts = (
+                f"{len(self.x_train):,} training, {len(self.x_validation):,} validation "
+                f"and {len(self.x_test):,} test"
+            )
         return (
-            f"{self.title} ({self.tier} tier): {len(self.x_train):,} training and "
-            f"{len(self.x_test):,} test images of {shape}, {len(self.class_names)} classes"
+            f"{self.title} ({self.tier} tier): {parts} images of {shape}, "
+            f"{len(self.class_names)} classes"
         )
 
 

@@ -21,9 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
+from course_utils import photos
 from course_utils.datasets import read_npz
 from course_utils.downloads import Patience, disk_error, download
-from course_utils.settings import DataError, Tier, data_folder
+from course_utils.settings import DataError, Tier, data_folder, made_folder
 from course_utils.sources import SOURCES, Download, Source, how_to_get
 
 
@@ -38,9 +39,10 @@ class Status:
     tier : {"real", "embedded"}
         Whether the set is fetched, or comes with the course's requirements.
     on_disk : bool
-        Whether its files are in the data folder.
+        Whether its files are in the data folder, so that it can be loaded.
     state : str
-        ``"on disk"``, ``"not on disk"``, ``"incomplete"`` or ``"broken"``; or ``"built in"``.
+        ``"on disk"``, ``"not on disk"``, ``"incomplete"`` or ``"broken"``; or ``"built in"``;
+        ``"to be prepared"`` where the first use makes the set from an archive that is there.
     size : int
         Bytes to download.
     in_keras_cache : bool
@@ -79,6 +81,7 @@ def status() -> list[Status]:
     mnist real
     fashion_mnist real
     svhn real
+    dogs_vs_cats real
     """
     digits = Status(
         "digits",
@@ -135,7 +138,7 @@ def fetch(
     --------
     >>> fetch("minst")
     Traceback (most recent call last):
-    ValueError: There is no data set named 'minst'; known are mnist, fashion_mnist, svhn.
+    ValueError: There is no data set named 'minst'; known are mnist, fashion_mnist, svhn, ...
     """
     if name not in SOURCES:
         raise ValueError(f"There is no data set named {name!r}; known are {', '.join(SOURCES)}.")
@@ -144,6 +147,8 @@ def fetch(
         raise DataError(f"There is no folder {source} to take {SOURCES[name].title} from.")
     wanted, folder = SOURCES[name], data_folder()
     with _plain_disk_errors(folder):
+        if wanted.name == "dogs_vs_cats":
+            return _fetch_photos(wanted, force, source, patience or Patience())
         if not force and _is_in_place(wanted, folder):
             return f"{wanted.title} is already there, and its content is right."
         folder.mkdir(parents=True, exist_ok=True)
@@ -242,27 +247,30 @@ def _table(rows: list[Status]) -> str:
 
 def _status_of(source: Source) -> Status:
     """Describe one real set from names, sizes and tables of contents."""
-    found = [_looks_right(source, data_folder() / file) for file in source.files]
-    if all(right is None for right in found):
-        state = "not on disk"
-    elif False in found:
-        state = "broken"
-    else:
-        state = "incomplete" if None in found else "on disk"
-    cached = state != "on disk" and _is_in_keras_cache(source)
-    get = "" if state == "on disk" else how_to_get(source.name, force=state == "broken")
+    state = photos.state() if source.name == "dogs_vs_cats" else _state(source)
+    on_disk = state in ("on disk", "to be prepared")
     return Status(
         source.name,
         source.title,
         "real",
-        state == "on disk",
+        on_disk,
         state,
         source.images,
         source.size,
         source.licence,
-        cached,
-        get,
+        not on_disk and _is_in_keras_cache(source),
+        "" if on_disk else how_to_get(source.name, force=state == "broken"),
     )
+
+
+def _state(source: Source) -> str:
+    """Say whether the files of a set are there."""
+    found = [_looks_right(source, data_folder() / file) for file in source.files]
+    if all(right is None for right in found):
+        return "not on disk"
+    if False in found:
+        return "broken"
+    return "incomplete" if None in found else "on disk"
 
 
 def _looks_right(source: Source, path: Path) -> bool | None:
@@ -332,6 +340,29 @@ def _alone(wanted: Source, folder: Path) -> Iterator[None]:
 def _note(text: str) -> None:
     """Tell the user something on the way."""
     print(text, file=sys.stderr, flush=True)
+
+
+def _fetch_photos(wanted: Source, force: bool, source: Path | None, patience: Patience) -> str:
+    """Prepare the photos from an archive on this computer, else from one that is downloaded."""
+    if not force and photos.find([data_folder(), made_folder()]):
+        return f"{wanted.title} is already there, prepared."
+    data_folder().mkdir(parents=True, exist_ok=True)
+    folder = made_folder()
+    folder.mkdir(exist_ok=True)
+    target, staging = folder / photos.FOLDER, folder / f"{wanted.name}.download"
+    with _alone(wanted, folder):
+        # While this process waited, another one may have prepared them.
+        if not force and photos.find([folder]):
+            return f"{wanted.title} is already there, prepared."
+        photos.check_target(target)
+        archive = photos.find_source([source, data_folder()] if source else [data_folder()])
+        if archive is None:
+            staging.mkdir(exist_ok=True)
+            _download(wanted.downloads[0], staging, patience)
+            archive = staging / wanted.downloads[0].file_name
+        report = photos.prepare(archive, target, replace=force)
+        shutil.rmtree(staging, ignore_errors=True)
+    return f"{report.summary()} They are in {target}."
 
 
 def _is_in_place(wanted: Source, folder: Path) -> bool:

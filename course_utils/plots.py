@@ -385,14 +385,57 @@ def histories(runs: Mapping[str, History], metrics: Sequence[str] = ("accuracy",
     for axis, metric in zip(axes.flat, metrics, strict=True):
         for color, (label, history) in zip(cycle(COLORS), runs.items(), strict=False):
             epochs = np.arange(1, len(history[metric]) + 1)
-            axis.plot(
-                epochs, history[metric], "--o", lw=1.2, ms=3, c=color, label=f"{label}, training"
-            )
+            dots = "o" if len(epochs) < 30 else ""
+            style = {"lw": 1.2, "ms": 3, "c": color, "label": f"{label}, training"}
+            axis.plot(epochs, history[metric], f"--{dots}", **style)
             if f"val_{metric}" in history:
-                validation = history[f"val_{metric}"]
-                axis.plot(epochs, validation, "-o", ms=4, c=color, label=f"{label}, validation")
+                style = {"ms": 4, "c": color, "label": f"{label}, validation"}
+                axis.plot(epochs, history[f"val_{metric}"], f"-{dots}", **style)
         axis.set(xlabel="epoch", ylabel=metric)
         axis.xaxis.get_major_locator().set_params(integer=True)
+    axes.flat[0].legend(fontsize=9)
+    return _finished(figure)
+
+
+def compared_histories(runs: Mapping[str, History], metric: str = "accuracy") -> Figure:
+    """Draw the training curves of several runs side by side, one panel for each.
+
+    Parameters
+    ----------
+    runs : mapping of str to history
+        Titles, and histories as `training.fit` returns them, with validation.
+    metric : str
+        Name without ``val_``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        All panels have the same vertical axis.
+
+    Raises
+    ------
+    ValueError
+        If a run has not recorded the metric on both training and validation data.
+
+    Examples
+    --------
+    >>> history = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
+    >>> len(compared_histories({"narrow": history, "wide": history}, "loss").axes)
+    2
+    """
+    for label, history in runs.items():
+        if not {metric, f"val_{metric}"} <= set(history):
+            raise ValueError(f"Run {label!r} lacks {metric!r} or 'val_{metric}'.")
+    figure, axes = plt.subplots(
+        1, len(runs), figsize=(3.2 * len(runs), 3.2), squeeze=False, sharey=True
+    )
+    for axis, (label, history) in zip(axes.flat, runs.items(), strict=True):
+        epochs = np.arange(1, len(history[metric]) + 1)
+        axis.plot(epochs, history[metric], "--", lw=1.2, label="training")
+        axis.plot(epochs, history[f"val_{metric}"], label="validation")
+        axis.set(xlabel="epoch", title=label)
+        axis.grid(alpha=0.3)
+    axes.flat[0].set_ylabel(metric)
     axes.flat[0].legend(fontsize=9)
     return _finished(figure)
 

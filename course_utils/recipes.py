@@ -6,13 +6,19 @@ does ``python -m course_utils.recipes mnist_gap``, on the tier that ``COURSE_TIE
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from course_utils import datasets, models, runs, training
+import numpy as np
+
+from course_utils import datasets, models, pictures, pipeline, runs, training
 from course_utils.backend import keras
 from course_utils.settings import DataError, Tier
+
+Adam, RMSprop = keras.optimizers.Adam, keras.optimizers.RMSprop
 
 
 @dataclass(frozen=True)
@@ -22,43 +28,153 @@ class Recipe:
     Attributes
     ----------
     build : callable
-        Makes the net.
+        Makes the net; for pictures, it takes their size.
     data : str
-        Name for `datasets.load`.
+        ``"mnist"`` for digits, ``"pictures"`` for cats and dogs.
     epochs : dict of tier to int
-        The embedded digits are fewer, so they are gone through more often.
+        How many times the data of that tier is gone through.
+    size : dict of tier to int
+        Height and width of the pictures in pixels, where the recipe has a say in it.
+    learning_rate : dict of tier to float
+        The constant rate, or the highest one.
+    optimizer : dict of tier to class
+        A Keras optimizer; digits are trained with RMSprop.
+    cosine : bool
+        Whether the rate falls to nothing along a cosine.
+    augmented : bool
+        Whether the training pictures are changed at random.
+    seeds : dict of tier to tuple of int
+        One run is recorded for each. Where luck matters much, more than one.
+    weights : tuple of tier
+        On which tiers the weights of the first seed are recorded too.
     """
 
-    build: Callable[[], keras.Model]
+    build: Callable[..., keras.Model]
     data: str
     epochs: dict[Tier, int]
     batch_size: int = 64
-    learning_rate: float = 1e-3
-    seed: int = 0
+    size: dict[Tier, int] = field(default_factory=dict)
+    learning_rate: dict[Tier, float] = field(
+        default_factory=lambda: {"real": 1e-3, "embedded": 1e-3}
+    )
+    optimizer: dict[Tier, type] = field(
+        default_factory=lambda: {"real": RMSprop, "embedded": RMSprop}
+    )
+    cosine: bool = True
+    augmented: bool = False
+    seeds: dict[Tier, tuple[int, ...]] = field(
+        default_factory=lambda: {"real": (0,), "embedded": (0,)}
+    )
+    weights: tuple[Tier, ...] = ("real", "embedded")
 
+
+def _on_digits(build: Callable[..., keras.Model], epochs_embedded: int) -> Recipe:
+    """Write a recipe for a net that reads digits."""
+    return Recipe(build, "mnist", {"real": 5, "embedded": epochs_embedded})
+
+
+def _on_pictures(dropout: float = 0.0, augmented: bool = False, **changes) -> Recipe:
+    """Write a recipe for the convnet that tells cats from dogs."""
+    recipe = Recipe(
+        partial(models.pictures_convnet, dropout=dropout),
+        "pictures",
+        epochs={"real": 30, "embedded": 30},
+        batch_size=32,
+        size={"real": 150, "embedded": 64},
+        learning_rate={"real": 1e-4, "embedded": 4e-4},
+        optimizer={"real": RMSprop, "embedded": Adam},
+        cosine=False,
+        augmented=augmented,
+        seeds={"real": (0,), "embedded": (0, 1, 2)},
+        weights=(),
+    )
+    return replace(recipe, **changes)
+
+
+_LONG = {
+    "epochs": {"real": 120, "embedded": 80},
+    "learning_rate": {"real": 1e-3, "embedded": 5e-4},
+    "optimizer": {"real": Adam, "embedded": Adam},
+    "cosine": True,
+}
 
 RECIPES = {
-    "mnist_dense": Recipe(models.mnist_dense, "mnist", {"real": 5, "embedded": 30}),
-    "mnist_convnet": Recipe(models.mnist_convnet, "mnist", {"real": 5, "embedded": 30}),
-    "mnist_gap": Recipe(models.mnist_gap, "mnist", {"real": 5, "embedded": 60}),
+    "mnist_dense": _on_digits(models.mnist_dense, 30),
+    "mnist_convnet": _on_digits(models.mnist_convnet, 30),
+    "mnist_gap": _on_digits(models.mnist_gap, 60),
+    "cats_dense": _on_pictures(
+        build=models.pictures_dense,
+        size={"real": 64, "embedded": 64},
+        learning_rate={"real": 1e-3, "embedded": 1e-3},
+    ),
+    "cats_plain": _on_pictures(),
+    "cats_dropout": _on_pictures(dropout=0.5),
+    "cats_augmented": _on_pictures(augmented=True, **_LONG),
+    "cats_both": _on_pictures(dropout=0.5, augmented=True, weights=("real", "embedded"), **_LONG),
 }
 
 
-def train(
-    name: str, data: datasets.Dataset, model: keras.Model, epochs: int | None = None
-) -> training.History:
-    """Train a net on digits as the recipe of that name says.
+def load(name: str) -> datasets.Dataset:
+    """Return the data that a recipe is for, of the tier that is on disk.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RECIPES`.
+
+    Returns
+    -------
+    datasets.Dataset
+    """
+    recipe = RECIPES[name]
+    if recipe.data == "mnist":
+        return datasets.load("mnist")
+    return pictures.load(recipe.size["real"], recipe.size["embedded"])
+
+
+def build(name: str, data: datasets.Dataset) -> keras.Model:
+    """Build the net of a recipe for data of this size.
 
     Parameters
     ----------
     name : str
         A key of `RECIPES`.
     data : datasets.Dataset
-        Grey images.
+        As `load` returns it.
+
+    Returns
+    -------
+    keras.Model
+        Not trained, not compiled.
+    """
+    recipe = RECIPES[name]
+    return recipe.build() if recipe.data == "mnist" else recipe.build(data.x_train.shape[1])
+
+
+def train(
+    name: str,
+    data: datasets.Dataset,
+    model: keras.Model,
+    epochs: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    seed: int = 0,
+) -> training.History:
+    """Train a net as the recipe of that name says.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RECIPES`.
+    data : datasets.Dataset
+        As `load` returns it, or as much of it.
     model : keras.Model
-        Built by the recipe's `build`; compiled here.
+        As `build` returns it; compiled here.
     epochs : int, optional
         How many, if not as many as the recipe says for the tier of the data.
+    callbacks : sequence of keras.callbacks.Callback
+        Called besides those that show the progress.
+    seed : int
+        For the order of the pictures and the changes made to them.
 
     Returns
     -------
@@ -68,20 +184,89 @@ def train(
     recipe = RECIPES[name]
     epochs = recipe.epochs[data.tier] if epochs is None else epochs
     steps = epochs * -(-len(data.x_train) // recipe.batch_size)
-    training.compile_classifier(model, steps, recipe.learning_rate)
-    x_train = models.as_input(data.x_train)
-    return training.fit(model, x_train, data.y_train, epochs, recipe.batch_size)
+    rate = recipe.learning_rate[data.tier]
+    if recipe.data == "mnist":
+        training.compile_classifier(model, steps, rate)
+        x_train = models.as_input(data.x_train)
+        return training.fit(
+            model, x_train, data.y_train, epochs, recipe.batch_size, callbacks=callbacks
+        )
+    training.compile_two_classes(
+        model, rate, steps if recipe.cosine else None, recipe.optimizer[data.tier]
+    )
+    augment = pipeline.RandomAffine(seed=seed) if recipe.augmented else None
+    return training.fit(
+        model,
+        pipeline.batches(data.x_train, data.y_train, recipe.batch_size, augment, seed=seed),
+        epochs=epochs,
+        validation_data=pipeline.batches(data.x_validation, data.y_validation, 100, shuffle=False),
+        callbacks=callbacks,
+    )
 
 
-def remake(name: str, folder: Path = runs.RUNS_FOLDER) -> runs.Run:
+def accuracy(name: str, data: datasets.Dataset, model: keras.Model) -> float:
+    """Measure which share of the test pictures a net of a recipe gets right.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RECIPES`.
+    data : datasets.Dataset
+        As `load` returns it.
+    model : keras.Model
+        Trained.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    if RECIPES[name].data == "mnist":
+        predicted = model.predict(models.as_input(data.x_test), 500, verbose=0).argmax(axis=1)
+    else:
+        test = pipeline.batches(data.x_test, data.y_test, 100, shuffle=False)
+        predicted = model.predict(test, verbose=0)[:, 0] > 0.5
+    return float(np.mean(predicted == data.y_test))
+
+
+def run_name(name: str, tier: Tier, seed: int = 0) -> str:
+    """Name the run of a recipe.
+
+    Examples
+    --------
+    >>> run_name("cats_plain", "embedded"), run_name("cats_plain", "embedded", 2)
+    ('cats_plain-embedded', 'cats_plain-embedded-seed2')
+    """
+    return f"{name}-{tier}" + (f"-seed{seed}" if seed else "")
+
+
+def recorded(name: str, tier: Tier) -> list[str]:
+    """Name all runs of a recipe on a tier, one for each seed.
+
+    Examples
+    --------
+    >>> recorded("cats_plain", "real")
+    ['cats_plain-real']
+    """
+    return [run_name(name, tier, seed) for seed in RECIPES[name].seeds[tier]]
+
+
+def remake(
+    name: str, seed: int = 0, folder: Path = runs.RUNS_FOLDER, precision: str = "float32"
+) -> runs.Run:
     """Train a net by its recipe, on the tier that is on disk, and record the run.
 
     Parameters
     ----------
     name : str
         A key of `RECIPES`.
+    seed : int
+        One of the recipe's seeds.
     folder : pathlib.Path
         Where runs are kept.
+    precision : str
+        What Keras computes in while it trains: ``"float32"``, or ``"mixed_bfloat16"``, which
+        takes half the time on processors that know it. Weights are in float32 either way.
 
     Returns
     -------
@@ -89,27 +274,46 @@ def remake(name: str, folder: Path = runs.RUNS_FOLDER) -> runs.Run:
         Named after recipe and tier; its test accuracy is that of the recorded weights.
     """
     recipe = RECIPES[name]
-    data = datasets.load(recipe.data)
-    training.set_seed(recipe.seed)
-    model = recipe.build()
-    history = train(name, data, model)
+    data = load(name)
+    training.set_seed(seed)
+    with _computing_in(precision):
+        trained = build(name, data)
+        history = train(name, data, trained, seed=seed)
+    model = build(name, data)
+    model.set_weights(trained.get_weights())
     runs.halve_weights(model)
-    accuracy = model.evaluate(models.as_input(data.x_test), data.y_test, 500, verbose=0)[1]
     card = {
+        "recipe": name,
         "data": data.title,
         "tier": data.tier,
         "training_images": len(data.x_train),
         "test_images": len(data.x_test),
-        "test_accuracy": round(accuracy, 4),
-        "optimizer": "RMSprop, cosine decay of the learning rate",
-        "learning_rate": recipe.learning_rate,
+        "image_shape": list(data.x_train.shape[1:]),
+        "test_accuracy": round(accuracy(name, data, model), 4),
+        "optimizer": type(trained.optimizer).__name__
+        + (", cosine decay of the learning rate" if recipe.cosine else ""),
+        "learning_rate": recipe.learning_rate[data.tier],
         "batch_size": recipe.batch_size,
+        "augmented": recipe.augmented,
         "epochs": len(history["loss"]),
-        "seed": recipe.seed,
+        "seed": seed,
+        "precision": precision,
         "parameters": model.count_params(),
         "seconds": round(sum(history["seconds"]), 1),
     }
-    return runs.record(f"{name}-{data.tier}", model, history, card, folder)
+    weights = data.tier in recipe.weights and seed == 0
+    return runs.record(run_name(name, data.tier, seed), model, history, card, folder, weights)
+
+
+@contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Let Keras build layers that compute in another precision inside the ``with`` block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,14 +331,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description="Train the recorded runs again.")
     parser.add_argument("names", nargs="*", metavar="RUN", help=f"{', '.join(RECIPES)}; else all")
+    parser.add_argument(
+        "--fast",
+        dest="precision",
+        action="store_const",
+        const="mixed_bfloat16",
+        default="float32",
+        help="compute in bfloat16: half the time on processors that know it",
+    )
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(RECIPES)
     if unknown:
         parser.error(f"no recipe for {', '.join(unknown)}; there are: {', '.join(RECIPES)}")
     try:
         for name in options.names or RECIPES:
-            print(f"Training {name} ...", flush=True)
-            print(remake(name).sentence())
+            for seed in RECIPES[name].seeds[load(name).tier]:
+                print(f"Training {name}, seed {seed} ...", flush=True)
+                print(remake(name, seed, precision=options.precision).sentence(), flush=True)
     except (DataError, runs.RunError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,8 +1,9 @@
 """Recorded runs: a training kept with its history, its weights and its provenance.
 
 A run is a folder with three files that any program can read: ``card.json`` (what was trained,
-on what, how, and what came out), ``history.json`` (one list for each metric) and
-``weights.npz`` (the arrays of ``model.get_weights()`` in order, in half precision).
+on what, how, and what came out), ``history.json`` (one list for each metric) and, where a
+notebook needs them, ``weights.npz`` (the arrays of ``model.get_weights()`` in order, in half
+precision).
 """
 
 import json
@@ -63,9 +64,14 @@ class Run:
         Raises
         ------
         RunError
-            If the file is missing or broken, or its arrays do not fit the model. The model
-            is then unchanged.
+            If the run was recorded without weights, if the file is missing or broken, or if
+            its arrays do not fit the model. The model is then unchanged.
         """
+        if not self.card.get("weights", True):
+            raise RunError(
+                f"Run {self.name!r} was recorded without weights. Train the net with its "
+                "recipe: `recipes.train`."
+            )
         arrays = _read_weights(self.folder / "weights.npz")
         expected = [tuple(weight.shape) for weight in model.weights]
         found = [array.shape for array in arrays]
@@ -118,6 +124,7 @@ def record(
     history: History,
     card: dict[str, Any],
     folder: Path = RUNS_FOLDER,
+    weights: bool = True,
 ) -> Run:
     """Keep a trained model: weights, history and card.
 
@@ -133,6 +140,8 @@ def record(
         What was trained, on what and how; versions and machine are added.
     folder : pathlib.Path
         Folder that holds the runs.
+    weights : bool
+        Whether to keep the weights too, or only history and card.
 
     Returns
     -------
@@ -149,13 +158,14 @@ def record(
         raise RunError(f"{name!r} is no name for a run: use letters, digits, '-', '_' and '.'.")
     halve_weights(model)
     halves = [weight.astype(np.float16) for weight in model.get_weights()]
-    card = {"name": name, "model": model.name, **card, **_machine()}
+    card = {"name": name, "model": model.name, **card, "weights": weights, **_machine()}
     target, draft = folder / name, folder / f".{name}.{os.getpid()}.draft"
     try:
         draft.mkdir(parents=True)
         _write_json(draft / "card.json", card)
         _write_json(draft / "history.json", history)
-        np.savez_compressed(draft / "weights.npz", *halves)
+        if weights:
+            np.savez_compressed(draft / "weights.npz", *halves)
         _put_in_place(draft, target)
     except (OSError, TypeError, ValueError) as error:
         raise RunError(f"Run {name!r} could not be written to {folder}: {error}.") from error

@@ -35,6 +35,28 @@ def data_folder() -> Path:
     return Path(chosen).expanduser().absolute() if chosen else COURSE_FOLDER / "data"
 
 
+def made_folder() -> Path:
+    """Return the folder for what the course makes itself: prepared photos, drawn pictures.
+
+    This is the data folder, unless it does not exist or is write-protected, as one that a
+    whole class shares may be; then it is ``data`` in the course's own folder.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
+    >>> made_folder() in (data_folder(), COURSE_FOLDER / "data")
+    True
+    """
+    folder = data_folder()
+    # The mode is looked at as well, because root may write anywhere and still should not.
+    if folder.is_dir() and folder.stat().st_mode & 0o222 and os.access(folder, os.W_OK):
+        return folder
+    return COURSE_FOLDER / "data"
+
+
 def forced_tier() -> Tier | None:
     """Return the tier that ``COURSE_TIER`` forces, or None where it leaves the choice open.
 

@@ -37,7 +37,7 @@ class Source:
     images, licence : str
         How many images of which size, and the terms of use, in words.
     files : tuple of str
-        The files that the data folder holds once the set is fetched.
+        The files, or the folder, that the data folder holds once the set is fetched.
     downloads : tuple of Download
         What is downloaded to make them.
     content : dict of str to str
@@ -165,7 +165,27 @@ SVHN = Source(
     image_shape=(32, 32, 3),
 )
 
-SOURCES: dict[str, Source] = {source.name: source for source in (MNIST, FASHION_MNIST, SVHN)}
+DOGS_VS_CATS = Source(
+    name="dogs_vs_cats",
+    title="Dogs vs Cats",
+    images="4,000 of 25,000 photos",
+    licence="see the terms in the archive",
+    # A folder, which ``photos`` makes of the archive.
+    files=("dogs-vs-cats",),
+    downloads=(
+        Download(
+            "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
+            "kagglecatsanddogs_5340.zip",
+            824_887_076,
+            "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
+        ),
+    ),
+    class_names=("cat", "dog"),
+)
+
+SOURCES: dict[str, Source] = {
+    source.name: source for source in (MNIST, FASHION_MNIST, SVHN, DOGS_VS_CATS)
+}
 
 
 def how_to_get(name: str, force: bool = False) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from IPython.display import HTML, DisplayHandle
 
-from course_utils.backend import keras
+from course_utils import plots
+from course_utils.backend import keras, tf
 
 History = dict[str, list[float]]
 
@@ -59,28 +60,69 @@ def compile_classifier(model: keras.Model, steps: int, learning_rate: float = 1e
     )
 
 
+def compile_two_classes(
+    model: keras.Model,
+    learning_rate: float = 1e-4,
+    steps: int | None = None,
+    optimizer: type[keras.optimizers.Optimizer] = keras.optimizers.RMSprop,
+) -> None:
+    """Prepare a model for training on labels that are 0 or 1, by the binary cross-entropy.
+
+    Without `steps`, the learning rate is constant. With them, it rises over the first
+    twentieth of the steps and then falls to nothing along a cosine: for long trainings on
+    pictures that change all the time.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its one output is the probability of class 1.
+    learning_rate : float
+        The constant rate, or the highest one.
+    steps : int, optional
+        Batches that training will take in all.
+    optimizer : class
+        For example ``keras.optimizers.Adam``.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")])
+    >>> compile_two_classes(model)
+    >>> type(model.optimizer).__name__, round(float(model.optimizer.learning_rate), 6)
+    ('RMSprop', 0.0001)
+    """
+    rate = learning_rate
+    if steps:
+        rise = steps // 20
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps - rise, warmup_target=learning_rate, warmup_steps=rise
+        )
+    model.compile(optimizer(rate), loss="binary_crossentropy", metrics=["accuracy"])
+
+
 def fit(
     model: keras.Model,
-    x: np.ndarray,
-    y: np.ndarray,
-    epochs: int,
+    x: np.ndarray | tf.data.Dataset,
+    y: np.ndarray | None = None,
+    epochs: int = 1,
     batch_size: int = 64,
-    validation_data: tuple[np.ndarray, np.ndarray] | None = None,
+    validation_data: tuple[np.ndarray, np.ndarray] | tf.data.Dataset | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> History:
     """Train a compiled model, showing one row for each epoch in a table that grows.
+
+    With a `LivePlot` among the callbacks, its curves are shown instead of the table.
 
     Parameters
     ----------
     model : keras.Model
         Compiled.
     x, y : arrays of the same length
-        Inputs and targets.
+        Inputs and targets; or, as `x` alone, batches of both, as `pipeline.batches` makes them.
     epochs : int
         Times that the data is gone through.
     batch_size : int
-        Examples in one step.
-    validation_data : (array, array), optional
+        Examples in one step, where `x` and `y` are arrays.
+    validation_data : (array, array) or batches, optional
         Inputs and targets to measure on after every epoch.
     callbacks : sequence of keras.callbacks.Callback
         Called besides the table.
@@ -103,16 +145,19 @@ def fit(
     >>> sorted(fit(model, np.zeros((8, 2)), np.zeros(8), epochs=1))
     ['loss', 'seconds']
     """
-    if len(x) != len(y) or len(x) == 0:
+    in_batches = y is None
+    if not in_batches and (len(x) != len(y) or len(x) == 0):
         raise ValueError(f"{len(x)} inputs and {len(y)} targets: expected as many, and some.")
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs is {epochs}, batch_size {batch_size}; expected 1 or more.")
-    table = EpochTable(epochs)
+    plotted = any(isinstance(callback, LivePlot) for callback in callbacks)
+    table = EpochTable(epochs, shown=not plotted)
     history = model.fit(
         x,
         y,
         epochs=epochs,
-        batch_size=batch_size,
+        batch_size=None if in_batches else batch_size,
+        shuffle=not in_batches,
         validation_data=validation_data,
         callbacks=[table, *callbacks],
         verbose=0,
@@ -133,11 +178,14 @@ class EpochTable(keras.callbacks.Callback):
     ----------
     epochs : int
         How many are planned.
+    shown : bool
+        Whether to show it; if not, only the seconds are kept.
     """
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, shown: bool = True) -> None:
         super().__init__()
         self.epochs = epochs
+        self.shown = shown
         self.rows: list[dict[str, float]] = []
         self.seconds: list[float] = []
         self._display: DisplayHandle | None = None
@@ -145,7 +193,7 @@ class EpochTable(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock, and say at once that training runs."""
         self._start = time.perf_counter()
-        if epoch == 0 and in_notebook():
+        if epoch == 0 and self.shown and in_notebook():
             self._display = DisplayHandle()
             self._display.display(HTML(f"<p>Epoch 1 of {self.epochs} …</p>"))
 
@@ -167,6 +215,46 @@ class EpochTable(keras.callbacks.Callback):
             values = "".join(f"<td>{row[name]:.4f}</td>" for name in names)
             body += f"<tr><td>{number} of {self.epochs}</td>{values}<td>{seconds:.1f}</td></tr>"
         return f"<table><tr>{head}</tr>{body}</table>"
+
+
+class LivePlot(keras.callbacks.Callback):
+    """A Keras callback that draws the curves of loss and accuracy anew after each epoch.
+
+    In a notebook the figure is one output, replaced after each epoch; elsewhere nothing is
+    shown.
+
+    Parameters
+    ----------
+    label : str
+        What to call the curves.
+    metrics : sequence of str
+        One panel for each; without ``val_``, which is drawn where it is measured.
+    """
+
+    def __init__(self, label: str = "net", metrics: Sequence[str] = ("accuracy", "loss")) -> None:
+        super().__init__()
+        self.label = label
+        self.metrics = tuple(metrics)
+        self.history: History = {}
+        self._display: DisplayHandle | None = None
+
+    def on_train_begin(self, logs=None):
+        """Forget what an earlier training has shown."""
+        self.history = {}
+        self._display = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add the epoch's values and show the figure."""
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        if not in_notebook():
+            return
+        figure = plots.histories({self.label: self.history}, self.metrics)
+        if self._display is None:
+            self._display = DisplayHandle()
+            self._display.display(figure)
+        else:
+            self._display.update(figure)
 
 
 def in_notebook() -> bool:

@@ -6,16 +6,26 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from course_utils import photos
 from course_utils.datasets import load
 from course_utils.downloads import Patience
 from course_utils.fetch import fetch, keras_cache, main, status
 from course_utils.settings import DataError, data_folder
-from course_utils.sources import FASHION_MNIST, MNIST, SOURCES, SVHN, Download
+from course_utils.sources import (
+    DOGS_VS_CATS,
+    FASHION_MNIST,
+    MNIST,
+    SOURCES,
+    SVHN,
+    Download,
+)
+from tests.picture_corpus import photo
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 QUICK = Patience(connect=2, read=0.3, retries=1, pause=0.01)
@@ -84,6 +94,27 @@ def svhn(server, data, monkeypatch):
     files = {"train_32x32.mat": b"train" * 9000, "test_32x32.mat": b"test" * 9000}
     offer(server, monkeypatch, SVHN, files)
     return files
+
+
+ARCHIVE = "kagglecatsanddogs_5340.zip"
+
+
+def archive_of_photos(path, count=8):
+    """A small archive in Microsoft's layout."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("PetImages/Cat/Thumbs.db", b"thumbs")
+        for name in ("Cat", "Dog"):
+            for number in range(count):
+                archive.writestr(f"PetImages/{name}/{number}.jpg", photo(number, (160, 120)))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def dogs(server, data, tmp_path, monkeypatch):
+    """A small archive of photos on the local server, as its bytes."""
+    content = archive_of_photos(tmp_path / "offered.zip")
+    offer(server, monkeypatch, DOGS_VS_CATS, {ARCHIVE: content})
+    return content
 
 
 def assert_loads(name, arrays):
@@ -225,7 +256,7 @@ def test_a_broken_download_goes_on_in_the_next_call(server, mnist, data):
 
 
 def test_an_unknown_set_is_refused_with_the_known_ones(data):
-    with pytest.raises(ValueError, match=r"'minst'.*mnist, fashion_mnist, svhn"):
+    with pytest.raises(ValueError, match=r"'minst'.*mnist, fashion_mnist, svhn, dogs_vs_cats"):
         fetch("minst")
 
 
@@ -345,6 +376,105 @@ def test_the_real_files_beside_the_project_are_taken(data):
     assert "already there" in fetch("mnist")
 
 
+# Photos
+
+
+def test_the_archive_of_photos_is_downloaded_checked_and_prepared(server, dogs, data):
+    said = fetch("dogs_vs_cats", patience=QUICK)
+    assert said == (
+        f"Dogs vs Cats from {ARCHIVE}: 8 photos for training, 4 for validation, 4 to test. It has "
+        "too few good ones for the usual 4,000, so every part is smaller. "
+        f"They are in {data / 'dogs-vs-cats'}."
+    )
+    assert visible(data) == ["dogs-vs-cats"]
+    assert photos.ensure() == data / "dogs-vs-cats"
+    assert (data / "dogs-vs-cats/train/cat/cat.3.jpg").read_bytes() == photo(3, (160, 120))
+    assert "already there" in fetch("dogs_vs_cats", patience=QUICK)
+    assert len(server.log) == 1
+
+
+def test_an_archive_with_the_wrong_checksum_is_removed(server, dogs, data):
+    server.pages[f"/{ARCHIVE}"].content = dogs[::-1]
+    with pytest.raises(DataError, match="has the wrong checksum"):
+        fetch("dogs_vs_cats", patience=QUICK)
+    assert list(data.rglob("*.zip")) == []
+    assert photos.state() == "not on disk"
+
+
+def test_a_broken_download_of_photos_goes_on_in_the_next_call(server, dogs, data):
+    server.pages[f"/{ARCHIVE}"].faults = [("cut", 20_000), ("cut", 0)]
+    with pytest.raises(DataError, match=r"kept in .*zip\.part: run the same command"):
+        fetch("dogs_vs_cats", patience=QUICK)
+    fetch("dogs_vs_cats", patience=QUICK)
+    assert server.log[-1].status == 206
+    assert visible(data) == ["dogs-vs-cats"]
+
+
+def test_an_archive_that_is_too_poor_is_kept_and_nothing_is_put_in_place(
+    server, data, tmp_path, monkeypatch
+):
+    offer(server, monkeypatch, DOGS_VS_CATS, {ARCHIVE: archive_of_photos(tmp_path / "a.zip", 5)})
+    for _ in range(2):
+        with pytest.raises(DataError, match="only 5 good photos"):
+            fetch("dogs_vs_cats", patience=QUICK)
+    assert visible(data) == ["dogs_vs_cats.download"]
+    assert len(server.log) == 1
+
+
+@pytest.mark.parametrize("place", ["data", "stick"])
+def test_an_archive_on_this_computer_is_used_and_kept(server, dogs, data, tmp_path, place):
+    (tmp_path / "stick").mkdir()
+    (tmp_path / place / ARCHIVE).write_bytes(dogs)
+    source = tmp_path / "stick" if place == "stick" else None
+    assert f"Dogs vs Cats from {ARCHIVE}: 8 photos" in fetch("dogs_vs_cats", source=source)
+    assert server.log == []
+    assert photos.state() == "on disk"
+    assert (tmp_path / place / ARCHIVE).exists()
+
+
+def test_prepared_photos_are_made_anew_by_force_only(server, dogs, data):
+    fetch("dogs_vs_cats", patience=QUICK)
+    lost = data / "dogs-vs-cats/train/cat/cat.0.jpg"
+    lost.unlink()
+    with pytest.raises(DataError, match="not as many photos"):
+        fetch("dogs_vs_cats", patience=QUICK)
+    (row,) = (row for row in status() if row.name == "dogs_vs_cats")
+    assert (row.state, row.on_disk) == ("broken", False)
+    assert "SET=dogs_vs_cats FORCE=1" in row.get
+    fetch("dogs_vs_cats", force=True, patience=QUICK)
+    assert lost.exists()
+    assert visible(data) == ["dogs-vs-cats"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_another_folder_in_the_place_of_the_photos_is_kept_and_nothing_downloaded(
+    server, dogs, data, force
+):
+    (data / "dogs-vs-cats" / "mine").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"no folder of prepared photos.*Move"):
+        fetch("dogs_vs_cats", force=force, patience=QUICK)
+    assert (data / "dogs-vs-cats" / "mine").is_dir()
+    assert server.log == []
+
+
+def test_prepared_photos_in_a_read_only_folder_will_do(server, dogs, read_only, monkeypatch):
+    folder, locked = read_only
+    monkeypatch.setenv("COURSE_DATA", str(folder))
+    fetch("dogs_vs_cats", patience=QUICK)
+    with locked():
+        assert "already there" in fetch("dogs_vs_cats")
+
+
+def test_the_table_counts_photos_that_a_loader_can_prepare_as_on_disk(dogs, data, capsys):
+    (data / ARCHIVE).write_bytes(dogs)
+    (row,) = (row for row in status() if row.name == "dogs_vs_cats")
+    assert (row.title, row.images) == ("Dogs vs Cats", "4,000 of 25,000 photos")
+    assert (row.state, row.on_disk, row.get) == ("to be prepared", True, "")
+    photos.ensure()
+    main([])
+    assert re.search(r"^dogs_vs_cats +real +on disk +4,000", capsys.readouterr().out, re.M)
+
+
 # Several processes
 
 
@@ -420,7 +550,7 @@ def test_the_command_fetches_several_sets(server, mnist, svhn, data, capsys):
 
 
 def test_all_means_all_and_one_failure_does_not_stop_the_rest(
-    server, mnist, fashion, svhn, data, capsys
+    server, mnist, fashion, svhn, dogs, data, capsys
 ):
     server.pages["/mnist.npz"].faults = [404]
     assert main(["all"]) == 1
@@ -428,6 +558,7 @@ def test_all_means_all_and_one_failure_does_not_stop_the_rest(
     assert len(captured.err.strip().splitlines()) == 1
     assert "mnist.npz" in captured.err
     assert visible(data) == [
+        "dogs-vs-cats",
         "fashion_mnist.npz",
         "mnist.download",
         "test_32x32.mat",
@@ -462,12 +593,15 @@ def test_the_table_tells_what_is_where(server, mnist, svhn, data, capsys):
         ("mnist", "not on disk", False),
         ("fashion_mnist", "not on disk", False),
         ("svhn", "not on disk", False),
+        ("dogs_vs_cats", "not on disk", False),
     ]
     npz(data / "mnist.npz", mnist)
     (data / "fashion_mnist.npz").write_bytes(b"garbage")
     (data / "test_32x32.mat").write_bytes(svhn["test_32x32.mat"])
     rows = {row.name: row for row in status()}
-    assert [row.state for row in rows.values()] == ["built in", "on disk", "broken", "incomplete"]
+    assert [row.state for row in rows.values()] == [
+        *("built in", "on disk", "broken", "incomplete", "not on disk")
+    ]
     assert rows["mnist"].get == ""
     assert "SET=fashion_mnist FORCE=1" in rows["fashion_mnist"].get
     assert rows["svhn"].get.startswith("`make data SET=svhn`")

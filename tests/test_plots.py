@@ -365,3 +365,15 @@ def test_a_confusion_matrix_without_mistakes_can_be_drawn():
     (axis,) = rendered(plots.confusion_matrix(np.diag([3, 4]), "01")).axes
     assert limits(axis) == (0, 1)
     assert numbers(axis) == ["3", "4"]
+
+
+def test_compared_histories_draws_each_run_on_its_own_panel_with_a_common_scale():
+    first = {"loss": [1.0, 0.5], "val_loss": [1.1, 0.9]}
+    second = {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, 3.0, 2.0]}
+    figure = plots.compared_histories({"first": first, "second": second}, "loss")
+    assert [axis.get_title() for axis in figure.axes] == ["first", "second"]
+    drawn = [[list(line.get_ydata()) for line in axis.lines] for axis in figure.axes]
+    assert drawn == [[first["loss"], first["val_loss"]], [second["loss"], second["val_loss"]]]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    with pytest.raises(ValueError, match="'bare' lacks 'loss' or 'val_loss'"):
+        plots.compared_histories({"bare": {"loss": [1.0]}}, "loss")

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from course_utils.backend import keras
-from course_utils.training import EpochTable, compile_classifier, fit, in_notebook, set_seed
+from course_utils.backend import keras, tf
+from course_utils.training import (
+    EpochTable,
+    LivePlot,
+    compile_classifier,
+    compile_two_classes,
+    fit,
+    in_notebook,
+    set_seed,
+)
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(40, 3)).astype("f4"), RANDOM.integers(0, 2, 40)
@@ -201,3 +209,57 @@ def test_the_callback_can_be_used_without_fit():
     small_net().fit(X, Y, epochs=2, verbose=0, callbacks=[table])
     assert [set(row) for row in table.rows] == [{"loss", "accuracy"}] * 2
     assert len(table.seconds) == 2
+
+
+# Batches, and two classes
+
+
+def two_class_net():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    compile_two_classes(model, 0.05)
+    return model
+
+
+def test_fit_takes_batches_and_prints_nothing(recwarn):
+    served = tf.data.Dataset.from_tensor_slices((X, Y.reshape(-1, 1).astype("f4"))).batch(8)
+    history = fit(two_class_net(), served, epochs=2, validation_data=served)
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
+    assert history["val_loss"][1] < history["val_loss"][0]
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_a_rate_without_steps_is_constant_and_with_steps_it_rises_and_falls():
+    model = two_class_net()
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
+    compile_two_classes(model, 0.05, steps=100, optimizer=keras.optimizers.Adam)
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    schedule = model.optimizer._learning_rate
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == 0
+    assert max(rates) == pytest.approx(0.05)
+    assert int(np.argmax(rates)) == 5
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+    assert all(np.diff(rates[5:]) < 0)
+
+
+def test_the_loss_of_two_classes_is_the_binary_cross_entropy():
+    model = two_class_net()
+    p = model.predict(X, verbose=0)[:, 0]
+    by_hand = -np.mean(np.where(Y == 1, np.log(p), np.log(1 - p)))
+    assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_a_live_plot_is_one_figure_that_is_updated_and_replaces_the_table(displayed):
+    plot = LivePlot("small net")
+    history = fit(small_net(), X, Y, epochs=3, validation_data=(X, Y), callbacks=[plot])
+    assert [output["update"] for output in displayed] == [False, True, True]
+    assert len({output["transient"]["display_id"] for output in displayed}) == 1
+    assert plot.history == {name: v for name, v in history.items() if name != "seconds"}
+    fit(small_net(), X, Y, epochs=1, callbacks=[plot])
+    assert displayed[-1]["update"] is False
+    assert len(plot.history["loss"]) == 1
+
+
+def test_a_live_plot_shows_nothing_outside_a_notebook(capfd):
+    fit(small_net(), X, Y, epochs=1, callbacks=[LivePlot()])
+    assert capfd.readouterr() == ("", "")

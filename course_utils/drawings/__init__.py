@@ -1,0 +1,532 @@
+"""Drawn cats and dogs in cluttered scenes, whose head boxes and landmarks are known exactly.
+
+Every picture has its own random generators, so that any of them can be drawn alone, at any
+size, and always looks the same. What tells a cat from a dog is shape alone; colours,
+patterns, surroundings and places are drawn alike for both.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from course_utils.making import make_once, shared_out
+from course_utils.settings import DataError
+
+if TYPE_CHECKING:
+    from course_utils.drawings.composition import Streams
+
+CATS_AND_DOGS: tuple[str, ...] = ("cat", "dog")
+#: Twelve animals and eight things, none of which could pass for a cat or a dog.
+OTHER_KINDS: tuple[str, ...] = (
+    "rabbit",
+    "bear",
+    "mouse",
+    "pig",
+    "frog",
+    "owl",
+    "cow",
+    "sheep",
+    "elephant",
+    "monkey",
+    "chick",
+    "hedgehog",
+    "house",
+    "car",
+    "tree",
+    "cup",
+    "umbrella",
+    "flower",
+    "boat",
+    "mushroom",
+)
+#: Left and right as the viewer sees an upright animal.
+LANDMARKS: tuple[str, ...] = ("left eye", "right eye", "nose", "left ear tip", "right ear tip")
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+
+_ANNOTATIONS = "annotations.json"
+_COUNTS = {"train": 1000, "validation": 500, "test": 500}
+_PICTURES_A_TASK = 25
+# Kept with every set: to be counted up whenever the same numbers give other pictures.
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How hard the pictures are: the dials of everything that is not the animal's shape.
+
+    A number of things is an average: 2.5 stands for two of them in one half of the pictures
+    and three in the other.
+
+    Attributes
+    ----------
+    rotation : float
+        Largest tilt of the head to either side in degrees, from 0 to 180.
+    head_size : pair of float
+        Smallest and largest side of the head's box, as a share of the picture's side, up to
+        0.9. The side is the root of the box's area.
+    off_centre : float
+        Share of the pictures in which the head keeps clear of the picture's centre, from 0
+        to 1. A head too large for that lies anywhere.
+    clutter : float
+        Number of things that lie about behind the animal.
+    stray_parts : float
+        Number of loose parts of the faces of cats and dogs behind the animal.
+    occluders : float
+        Number of things before the animal. Each hides at most a quarter of the head's box.
+    lie : float
+        Share of the cats and dogs, from 0 to 1, that have one of ears, eyes, nose and
+        whiskers from the other kind.
+    stretch : float
+        Largest relative stretching of the head in any direction, from 0 to 1.
+    texture : float
+        Strength of the background's texture, from 0 (one plain colour) to 1.
+    light : float
+        Largest relative change of brightness and contrast, from 0 to 1.
+    blur : float
+        Largest standard deviation of the blur, as a share of the picture's side, from 0 to 0.2.
+    noise : float
+        Largest standard deviation of the noise, from 0 to 1 (the step from black to white).
+
+    Raises
+    ------
+    ValueError
+        If a field is out of its range.
+
+    Examples
+    --------
+    >>> Scene(rotation=30).rotation, Scene(noise=2)
+    Traceback (most recent call last):
+    ValueError: noise is 2; expected 0 to 1.
+    """
+
+    rotation: float = 50.0
+    head_size: tuple[float, float] = (0.34, 0.56)
+    off_centre: float = 0.8
+    clutter: float = 4.0
+    stray_parts: float = 2.0
+    occluders: float = 0.5
+    lie: float = 0.5
+    stretch: float = 0.12
+    texture: float = 1.0
+    light: float = 0.3
+    blur: float = 0.012
+    noise: float = 0.05
+
+    def __post_init__(self):
+        largest = {"rotation": 180, "clutter": 100, "stray_parts": 100, "occluders": 10}
+        for name, value in asdict(self).items():
+            most = largest.get(name, 0.2 if name == "blur" else 1)
+            if name != "head_size" and not 0 <= value <= most:
+                raise ValueError(f"{name} is {value}; expected 0 to {most}.")
+        low, high = self.head_size
+        if not 0.1 <= low <= high <= 0.9:
+            raise ValueError(f"head_size is {self.head_size}; expected 0.1 <= low <= high <= 0.9.")
+        # A list, as JSON gives it back, would make equal scenes differ.
+        object.__setattr__(self, "head_size", (low, high))
+
+
+#: An upright animal before a plain wall, and nothing else.
+CLEAN = Scene(
+    rotation=0.0,
+    clutter=0.0,
+    stray_parts=0.0,
+    occluders=0.0,
+    lie=0.0,
+    stretch=0.0,
+    texture=0.0,
+    light=0.0,
+    blur=0.0,
+    noise=0.0,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A picture and what is known about it.
+
+    Attributes
+    ----------
+    picture : ndarray of uint8, shape (size, size, 3)
+        Red, green and blue.
+    kind : str
+        What is drawn.
+    box : ndarray of float64, shape (4,)
+        x_min, y_min, x_max, y_max in pixels, where the first pixel reaches from 0 to 1. It is
+        tight around the head with its ears, without whiskers and tongue, or around the
+        whole thing, also where something hides a part of it.
+    landmarks : ndarray of float64, shape (5, 2)
+        x, y in pixels of ``LANDMARKS``; NaN where the kind has no such part.
+    """
+
+    picture: np.ndarray = field(repr=False)
+    kind: str
+    box: np.ndarray
+    landmarks: np.ndarray
+
+
+def draw(
+    kind: str, seed: int, split: str, index: int, size: int = 64, scene: Scene | None = None
+) -> Drawing:
+    """Draw one picture.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``CATS_AND_DOGS`` or ``OTHER_KINDS``.
+    seed : int
+        At least 0. Every seed gives another world of pictures.
+    split : {"train", "validation", "test"}
+    index : int
+        Number of the picture of this kind within the split, from 0.
+    size : int
+        Side in pixels, at least 16. It is the same scene at every size.
+    scene : Scene, optional
+        How hard the picture is; ``Scene()`` by default.
+
+    Returns
+    -------
+    Drawing
+        The same arguments always give the same pixels.
+
+    Raises
+    ------
+    ValueError
+        If an argument is unknown or out of range.
+
+    Examples
+    --------
+    >>> drawing = draw("cat", seed=0, split="train", index=0)
+    >>> drawing.picture.shape, drawing.box.shape, drawing.landmarks.shape
+    ((64, 64, 3), (4,), (5, 2))
+    """
+    from course_utils.drawings.composition import painted, plan
+    from course_utils.drawings.scenery import lit
+    from course_utils.drawings.shapes import placed
+
+    _check(kind, seed, split, index, size)
+    scene = scene or Scene()
+    streams = _streams(kind, seed, split, index)
+    planned = plan(kind, scene, streams)
+    factor = _supersampling(size)
+    image = painted(kind, planned, scene, streams, size * factor).reduce(factor)
+    picture = lit(np.asarray(image), streams["light"], scene.light, scene.blur, scene.noise)
+    landmarks = placed(planned.figure.landmarks, planned.matrix)
+    return Drawing(picture, kind, planned.box * size, landmarks * size)
+
+
+def head_mask(
+    kind: str, seed: int, split: str, index: int, size: int = 64, scene: Scene | None = None
+) -> np.ndarray:
+    """Return which pixels of a drawing the head covers, also where something hides it.
+
+    Parameters
+    ----------
+    kind, seed, split, index, size, scene
+        As for ``draw``.
+
+    Returns
+    -------
+    ndarray of bool, shape (size, size)
+        True where at least half of the pixel belongs to the head, as it is in ``Drawing.box``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is unknown or out of range.
+
+    Examples
+    --------
+    >>> mask = head_mask("dog", seed=0, split="train", index=0)
+    >>> mask.shape, mask.dtype
+    ((64, 64), dtype('bool'))
+    """
+    from course_utils.drawings.composition import plan, silhouette
+
+    _check(kind, seed, split, index, size)
+    planned = plan(kind, scene or Scene(), _streams(kind, seed, split, index))
+    factor = _supersampling(size)
+    return np.asarray(silhouette(planned, size * factor).reduce(factor)) >= 128
+
+
+def make_set(
+    folder: str | Path,
+    size: int = 64,
+    counts: Mapping[str, int] | None = None,
+    kinds: Sequence[str] = CATS_AND_DOGS,
+    seed: int = 0,
+    scene: Scene | None = None,
+    processes: int = 2,
+    progress: bool = True,
+) -> Path:
+    """Draw a set of pictures once, into class folders such as ``folder/train/cat/cat.0.png``.
+
+    ``folder/annotations.json`` says what is where in every picture. The folder gets its name
+    when all of it is there. One that is already there is left as it is.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Where the set shall be.
+    size : int
+        Side of the pictures in pixels, at least 16.
+    counts : dict of str to int, optional
+        Pictures of each kind in each split; 1,000 for training and 500 each for validation
+        and test by default.
+    kinds : sequence of str
+        Different names out of ``CATS_AND_DOGS`` and ``OTHER_KINDS``.
+    seed : int
+        At least 0.
+    scene : Scene, optional
+        ``Scene()`` by default.
+    processes : int
+        How many processes draw; 1 stands for this one alone.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    ValueError
+        If an argument is unknown or out of range.
+    DataError
+        If something else has this name, or the disk cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     made = make_set(Path(place) / "set", 16, {"train": 1}, processes=1, progress=False)
+    ...     read_annotations(made, "train")[0]
+    ['train/cat/cat.0.png', 'train/dog/dog.0.png']
+    """
+    folder = Path(folder).expanduser().absolute()
+    scene = scene or Scene()
+    settings = _settings(size, counts, kinds, seed, scene)
+    if processes < 1:
+        raise ValueError(f"processes is {processes}; expected at least 1.")
+    make_once(
+        folder,
+        lambda: _is_there(folder, settings),
+        lambda staging: _fill(staging, settings, scene, processes, progress),
+    )
+    return folder
+
+
+def read_annotations(folder: str | Path, split: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Read what is where in the pictures of one split of a drawn set.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        A folder that ``make_set`` made.
+    split : str
+
+    Returns
+    -------
+    files : list of str
+        Names such as ``train/cat/cat.0.png``, relative to the folder.
+    boxes : ndarray of float64, shape (N, 4)
+        x_min, y_min, x_max, y_max in pixels.
+    landmarks : ndarray of float64, shape (N, 5, 2)
+        x, y in pixels of ``LANDMARKS``; NaN where a kind has no such part.
+
+    Raises
+    ------
+    DataError
+        If the annotations are missing or broken, or have no such split.
+
+    Examples
+    --------
+    >>> read_annotations("nowhere", "train")
+    Traceback (most recent call last):
+    course_utils.settings.DataError: nowhere holds no drawn set: draw it with make_set.
+    """
+    folder = Path(folder).expanduser()
+    splits = _read(folder).get("splits")
+    if not isinstance(splits, dict):
+        raise _broken(folder, "it lists no splits")
+    if split not in splits:
+        raise DataError(f"The set in {folder} has no split {split!r}, only {', '.join(splits)}.")
+    try:
+        rows = splits[split]
+        files = [str(row["file"]) for row in rows]
+        boxes = np.array([row["box"] for row in rows], float).reshape(len(rows), 4)
+        landmarks = np.array([row["landmarks"] for row in rows], float).reshape(len(rows), 5, 2)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken(folder, f"an entry of {split!r} is not as it should be") from error
+    if not np.isfinite(boxes).all():
+        raise _broken(folder, f"a box of {split!r} is not a number")
+    return files, boxes, landmarks
+
+
+def _check(kind: str, seed: int, split: str, index: int, size: int) -> None:
+    """Refuse wrong arguments with a message that says what is expected."""
+    known = CATS_AND_DOGS + OTHER_KINDS
+    if kind not in known:
+        raise ValueError(f"There is no kind {kind!r}; known are {', '.join(known)}.")
+    if split not in SPLITS:
+        raise ValueError(f"There is no split {split!r}; expected one of {', '.join(SPLITS)}.")
+    for name, value, least in (("seed", seed, 0), ("index", index, 0), ("size", size, 16)):
+        _check_whole(name, value, least)
+
+
+def _check_whole(name: str, value: int, least: int) -> None:
+    """Refuse what is not a whole number, or too small."""
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number of at least {least}.")
+
+
+def _streams(kind: str, seed: int, split: str, index: int) -> "Streams":
+    """Return the picture's random generators, one for each part of the drawing."""
+    from course_utils.drawings.composition import STREAMS
+
+    key = (seed, SPLITS.index(split), zlib.crc32(kind.encode()), index)
+    return {name: np.random.default_rng((*key, i)) for i, name in enumerate(STREAMS)}
+
+
+def _supersampling(size: int) -> int:
+    """Return how much larger than the picture it is painted, so that edges come out smooth."""
+    return max(2, -(-176 // size))
+
+
+def _settings(
+    size: int, counts: Mapping[str, int] | None, kinds: Sequence[str], seed: int, scene: Scene
+) -> dict[str, Any]:
+    """Check what is asked for, and return it as the annotations keep it."""
+    counts = dict(_COUNTS if counts is None else counts)
+    if isinstance(kinds, str) or not kinds or len(set(kinds)) < len(kinds):
+        raise ValueError(f"kinds is {kinds!r}; expected different names, such as ('cat', 'dog').")
+    if not counts:
+        raise ValueError("counts is empty; expected a number for each split.")
+    for split, count in counts.items():
+        _check_whole(f"counts[{split!r}]", count, 0)
+        for kind in kinds:
+            _check(kind, seed, split, 0, size)
+    settings = {
+        "version": _VERSION,
+        "size": int(size),
+        "seed": int(seed),
+        "kinds": list(kinds),
+        "counts": {split: int(count) for split, count in counts.items()},
+        "scene": asdict(scene),
+    }
+    return json.loads(json.dumps(settings))  # with lists for tuples, as it will be read back
+
+
+def _is_there(folder: Path, settings: dict[str, Any]) -> bool:
+    """Tell whether the set is there; refuse anything else that has its name."""
+    if not os.path.lexists(folder):
+        return False
+    found = _read(folder)
+    asked, got = _flat(settings), _flat(found)
+    wrong = [
+        f"{name} is {got.get(name)}, not {value}"
+        for name, value in asked.items()
+        if got.get(name) != value
+    ]
+    if wrong:
+        raise DataError(
+            f"{folder} holds a set that was drawn otherwise: {'; '.join(wrong)}. "
+            "Move it away, or choose another folder."
+        )
+    return True
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Put the scene's fields beside the other settings."""
+    scene = settings.get("scene")
+    return {**settings, **(scene if isinstance(scene, dict) else {}), "scene": None}
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """Read the annotations, or say why not."""
+    path = folder / _ANNOTATIONS
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if folder.exists():
+            raise DataError(
+                f"{folder} is no drawn set: there is no {_ANNOTATIONS} in it. "
+                "Move it away, or choose another folder."
+            ) from error
+        raise DataError(f"{folder} holds no drawn set: draw it with make_set.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise _broken(folder, "it is no JSON") from error
+    if not isinstance(content, dict):
+        raise _broken(folder, "it is no JSON object")
+    return content
+
+
+def _broken(folder: Path, reason: str) -> DataError:
+    """Say that the annotations are broken, and what to do."""
+    return DataError(
+        f"{folder / _ANNOTATIONS} is broken: {reason}. Move {folder} away and draw the set again."
+    )
+
+
+def _fill(
+    staging: Path, settings: dict[str, Any], scene: Scene, processes: int, progress: bool
+) -> None:
+    """Draw all pictures of a set, and write what is where in them."""
+    from tqdm.auto import tqdm
+
+    for split in settings["counts"]:
+        for kind in settings["kinds"]:
+            (staging / split / kind).mkdir(parents=True)
+    tasks = _tasks(settings)
+    work = partial(_draw_some, staging, settings["size"], settings["seed"], scene)
+    total = sum(stop - start for *_, start, stop in tasks)
+    hidden = None if progress else True  # None shows it in notebooks and terminals only
+    with tqdm(total=total, desc="Drawing", leave=False, disable=hidden) as bar:
+        drawn = shared_out(work, tasks, processes, lambda task: bar.update(task[3] - task[2]))
+    splits: dict[str, list] = {split: [] for split in settings["counts"]}
+    for (split, *_), rows in zip(tasks, drawn, strict=True):
+        splits[split] += rows
+    text = json.dumps({**settings, "splits": splits})
+    (staging / _ANNOTATIONS).write_text(text, encoding="utf-8")
+
+
+_Task = tuple[str, str, int, int]
+
+
+def _tasks(settings: dict[str, Any]) -> list[_Task]:
+    """Cut the work into pieces: split, kind, first index, and the one after the last."""
+    return [
+        (split, kind, start, min(start + _PICTURES_A_TASK, count))
+        for split, count in settings["counts"].items()
+        for kind in settings["kinds"]
+        for start in range(0, count, _PICTURES_A_TASK)
+    ]
+
+
+def _draw_some(staging: Path, size: int, seed: int, scene: Scene, task: _Task) -> list[dict]:
+    """Draw and save some pictures, and return what is known about them."""
+    from PIL import Image
+
+    split, kind, start, stop = task
+    rows = []
+    for index in range(start, stop):
+        drawing = draw(kind, seed, split, index, size, scene)
+        file = f"{split}/{kind}/{kind}.{index}.png"
+        Image.fromarray(drawing.picture).save(staging / file)
+        box = [round(value, 2) for value in drawing.box.tolist()]
+        # JSON has no NaN; null stands for it.
+        places = [
+            [None if np.isnan(value) else round(value, 2) for value in place]
+            for place in drawing.landmarks.tolist()
+        ]
+        rows.append({"file": file, "kind": kind, "box": box, "landmarks": places})
+    return rows

@@ -1,0 +1,228 @@
+"""Folders of pictures as arrays: cats and dogs, on photos or drawn, and pictures of your own.
+
+``load`` takes the photos of cats and dogs where they are on disk, else the drawn ones; both are
+class folders, read by ``read_folder``, which reads any other class folders too.
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from course_utils import drawings, photos
+from course_utils.datasets import Dataset
+from course_utils.settings import DataError, Tier, forced_tier, made_folder
+from course_utils.sources import how_to_get
+
+PARTS = ("train", "validation", "test")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True, eq=False)
+class PictureFolder:
+    """What was read from class folders.
+
+    Attributes
+    ----------
+    x : ndarray of uint8, shape (N, size, size, 3)
+        Pictures, class by class, in the order of their file names.
+    y : ndarray of int64, shape (N,)
+        Number of each picture's class.
+    class_names : tuple of str
+        The names of the folders.
+    files : tuple of pathlib.Path
+        Where each picture comes from.
+    left_out : dict of pathlib.Path to str
+        Files that could not be read, and why.
+    """
+
+    x: np.ndarray = field(repr=False)
+    y: np.ndarray = field(repr=False)
+    class_names: tuple[str, ...]
+    files: tuple[Path, ...] = field(repr=False)
+    left_out: dict[Path, str]
+
+
+def load(photo_size: int = 150, drawing_size: int = 64) -> Dataset:
+    """Return cats and dogs in three parts, for training, validation and test.
+
+    Photos that are on disk but not prepared yet are prepared first; pictures that are not
+    drawn yet are drawn first. Either happens once.
+
+    Parameters
+    ----------
+    photo_size, drawing_size : int
+        Height and width in pixels of the photos, and of the drawings.
+
+    Returns
+    -------
+    Dataset
+        Colour pictures, with a validation part; class 0 is "cat", class 1 is "dog".
+
+    Raises
+    ------
+    DataError
+        If ``COURSE_TIER=real`` and the photos are not on disk, or if files are broken.
+    """
+    where, tier = _locate(drawing_size)
+    if tier == "real":
+        return _as_dataset(where, "dogs_vs_cats", "Dogs vs Cats (photos)", tier, photo_size)
+    return _as_dataset(where, "drawn_cats_and_dogs", "Drawn cats and dogs", tier, drawing_size)
+
+
+def folder(drawing_size: int = 64) -> Path:
+    """Return the folder of the cats and dogs that `load` takes, made first if need be.
+
+    Parameters
+    ----------
+    drawing_size : int
+        Height and width in pixels of the drawings, where there are no photos.
+
+    Returns
+    -------
+    pathlib.Path
+        It holds ``train``, ``validation`` and ``test``, each with a folder for each class.
+
+    Raises
+    ------
+    DataError
+        As `load`.
+    """
+    return _locate(drawing_size)[0]
+
+
+def _locate(drawing_size: int) -> tuple[Path, Tier]:
+    """Find the folder of photos, else that of drawings, and say which it is."""
+    tier = forced_tier()
+    photo_folder = photos.ensure() if tier != "embedded" else None
+    if photo_folder is not None:
+        return photo_folder, "real"
+    if tier == "real":
+        raise DataError(
+            "COURSE_TIER is 'real', but there are no photos of cats and dogs on disk. "
+            f"Run {how_to_get('dogs_vs_cats')}, or unset COURSE_TIER."
+        )
+    target = made_folder() / f"drawn-cats-and-dogs-{drawing_size}"
+    return drawings.make_set(target, drawing_size), "embedded"
+
+
+def read_folder(
+    folder: str | Path, size: int, class_names: Sequence[str] | None = None
+) -> PictureFolder:
+    """Decode all pictures in class folders, and resize them to squares.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Holds one folder for each class, named after it, with pictures in it.
+    size : int
+        Height and width of the result in pixels; other proportions are squeezed.
+    class_names : sequence of str, optional
+        The folders to read, in this order; all of them, by the alphabet, if not given.
+
+    Returns
+    -------
+    PictureFolder
+        Files that are no pictures, or broken, are left out and listed.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, no class folder, or a class without a readable picture.
+    ValueError
+        If the size is below 1.
+    """
+    folder = Path(folder).expanduser()
+    if size < 1:
+        raise ValueError(f"size is {size}; expected 1 pixel or more.")
+    names = tuple(class_names or _class_folders(folder))
+    paths = [(number, path) for number, name in enumerate(names) for path in _files(folder / name)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        read = list(pool.map(lambda item: _read(item[1], size), paths))
+    good = [i for i, picture in enumerate(read) if not isinstance(picture, str)]
+    y = np.array([paths[i][0] for i in good], np.int64)
+    left_out = {
+        path: why for (_, path), why in zip(paths, read, strict=True) if isinstance(why, str)
+    }
+    for number, name in enumerate(names):
+        if number not in y:
+            raise DataError(f"{folder / name} holds no readable picture{_first(left_out)}.")
+    x = np.stack([read[i] for i in good])
+    return PictureFolder(x, y, names, tuple(paths[i][1] for i in good), left_out)
+
+
+def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> Dataset:
+    """Read the three parts of a set."""
+    parts = [read_folder(folder / part, size, ("cat", "dog")) for part in PARTS]
+    for part in parts:
+        if part.left_out:
+            raise DataError(
+                f"{len(part.left_out)} picture(s) of {title} cannot be read"
+                f"{_first(part.left_out)}. Move {folder} away; it is then made again."
+            )
+    train, validation, test = parts
+    return Dataset(
+        name,
+        title,
+        tier,
+        train.x,
+        train.y,
+        test.x,
+        test.y,
+        train.class_names,
+        validation.x,
+        validation.y,
+    )
+
+
+def _class_folders(folder: Path) -> list[str]:
+    """Name the folders inside a folder, but for hidden ones."""
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.")
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not names:
+        raise DataError(
+            f"{folder} holds no folders. Make one for each class, named after it, "
+            "and put the pictures of that class into it."
+        )
+    return names
+
+
+def _files(folder: Path) -> list[Path]:
+    """List the pictures in a folder: 2 comes before 10, and hidden files do not count."""
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.")
+    files = [p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file()]
+    return sorted(
+        (p for p in files if p.suffix.lower() in _ENDINGS), key=lambda p: _natural(p.name)
+    )
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Turn a name into a key that sorts the numbers in it by their value."""
+    return [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _read(path: Path, size: int) -> np.ndarray | str:
+    """Decode a picture and resize it, or say why that is impossible."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                picture.draft("RGB", (size, size))
+                upright = ImageOps.exif_transpose(picture).convert("RGB")
+        return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+    except Exception as error:  # Pillow raises a dozen kinds of exception for a broken file
+        return str(error) or type(error).__name__
+
+
+def _first(left_out: dict[Path, str]) -> str:
+    """Name the first file that was left out, for a message."""
+    return "".join(f" (the first: {path}: {why})" for path, why in list(left_out.items())[:1])

@@ -1,0 +1,175 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from course_utils import drawings, photos, pictures
+from course_utils.settings import DataError
+
+
+def save(path, color, size=(20, 10), **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, color).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of plain pictures: three red ones, two blue ones."""
+    for number in (2, 10, 1):
+        save(tmp_path / "red" / f"red.{number}.png", (250, 0, number))
+    for number in range(2):
+        save(tmp_path / "blue" / f"{number}.png", (0, 0, 250))
+    return tmp_path
+
+
+# Any class folders
+
+
+def test_classes_come_by_the_alphabet_and_files_by_their_numbers(folder):
+    read = pictures.read_folder(folder, 8)
+    assert read.class_names == ("blue", "red")
+    assert read.y.tolist() == [0, 0, 1, 1, 1]
+    assert [path.name for path in read.files] == ["0.png", "1.png"] + [
+        f"red.{number}.png" for number in (1, 2, 10)
+    ]
+    assert read.x[:, 0, 0].tolist() == [[0, 0, 250]] * 2 + [[250, 0, n] for n in (1, 2, 10)]
+    assert (read.x.shape, read.x.dtype, read.y.dtype) == ((5, 8, 8, 3), np.uint8, np.int64)
+    assert read.left_out == {}
+
+
+def test_the_order_of_classes_can_be_chosen(folder):
+    read = pictures.read_folder(folder, 8, ("red", "blue"))
+    assert read.class_names == ("red", "blue")
+    assert read.y.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_a_picture_is_squeezed_to_a_square_as_pillow_does_it(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(noise).save(tmp_path / name / "noise.png")
+    expected = Image.fromarray(noise).resize((12, 12), Image.Resampling.BILINEAR)
+    assert np.array_equal(pictures.read_folder(tmp_path, 12).x[0], np.asarray(expected))
+
+
+def test_grey_and_turned_pictures_become_upright_colour(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    Image.new("L", (4, 4), 100).save(tmp_path / "a" / "grey.png")
+    left_white = Image.new("L", (8, 8), 0)
+    left_white.paste(255, (0, 0, 4, 8))
+    exif = Image.Exif()
+    exif[274] = 3  # to be turned by half
+    left_white.save(tmp_path / "b" / "turned.jpg", exif=exif)
+    grey, turned = pictures.read_folder(tmp_path, 8).x
+    assert (grey == 100).all()
+    assert turned[:, :2].max() < 50
+    assert turned[:, 6:].min() > 200
+
+
+def test_broken_files_are_left_out_and_named(folder):
+    whole = (folder / "red" / "red.1.png").read_bytes()
+    (folder / "red" / "half.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "red" / "text.jpg").write_text("not a picture")
+    (folder / "red" / "notes.txt").write_text("not even named like one")
+    (folder / "red" / ".hidden.png").write_text("of some program")
+    read = pictures.read_folder(folder, 8)
+    assert sorted(path.name for path in read.left_out) == ["half.png", "text.jpg"]
+    assert all(read.left_out.values())
+    assert len(read.x) == 5
+
+
+def test_a_decompression_bomb_is_left_out(folder, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    bomb = save(folder / "red" / "bomb.png", "red", (60, 60))
+    assert list(pictures.read_folder(folder, 8).left_out) == [bomb]
+
+
+def test_trouble_with_folders_says_what_to_do(tmp_path):
+    with pytest.raises(DataError, match="There is no folder"):
+        pictures.read_folder(tmp_path / "nowhere", 8)
+    with pytest.raises(DataError, match="Make one for each class"):
+        pictures.read_folder(tmp_path, 8)
+    save(tmp_path / "cat" / "1.png", "red")
+    (tmp_path / "dog").mkdir()
+    with pytest.raises(DataError, match="dog holds no readable picture"):
+        pictures.read_folder(tmp_path, 8)
+    (tmp_path / "dog" / "1.png").write_text("broken")
+    with pytest.raises(DataError, match=r"no readable picture \(the first: .*1\.png"):
+        pictures.read_folder(tmp_path, 8)
+    with pytest.raises(DataError, match="There is no folder .*bird"):
+        pictures.read_folder(tmp_path, 8, ("cat", "bird"))
+    with pytest.raises(ValueError, match="size is 0"):
+        pictures.read_folder(tmp_path, 0)
+
+
+# Cats and dogs
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Let the sets of cats and dogs be small ones."""
+    counts = {"train": 3, "validation": 2, "test": 2}
+    draw = drawings.make_set
+
+    def make_set(folder, size):
+        return draw(folder, size, counts, processes=1, progress=False)
+
+    monkeypatch.setattr(drawings, "make_set", make_set)
+    return counts
+
+
+def prepared_photos(data, counts):
+    """Put a complete folder of plain photos where the loader looks."""
+    for part, count in counts.items():
+        for name, color in (("cat", "red"), ("dog", "blue")):
+            for number in range(count):
+                save(data / photos.FOLDER / part / name / f"{name}.{number}.jpg", color)
+    report = {
+        "source": "test.zip",
+        "wanted": counts,
+        "counts": {part: {"cat": n, "dog": n} for part, n in counts.items()},
+        "left_out": [],
+    }
+    (data / photos.FOLDER / "report.json").write_text(json.dumps(report))
+
+
+def test_without_photos_the_drawings_are_drawn_once_and_read(data, few):
+    loaded = pictures.load(drawing_size=32)
+    assert (loaded.tier, loaded.class_names) == ("embedded", ("cat", "dog"))
+    assert loaded.x_train.shape == (6, 32, 32, 3)
+    assert loaded.y_train.tolist() == [0, 0, 0, 1, 1, 1]
+    assert loaded.x_validation.shape == loaded.x_test.shape == (4, 32, 32, 3)
+    assert "6 training, 4 validation and 4 test images of 32 x 32 x 3" in loaded.summary()
+    drawn = drawings.draw("cat", 0, "train", 2, size=32).picture
+    assert np.array_equal(loaded.x_train[2], drawn)
+    folder = pictures.folder(32)
+    assert folder.parent == data
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert np.array_equal(pictures.load(drawing_size=32).x_test, loaded.x_test)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_photos_come_first_unless_the_embedded_tier_is_asked_for(data, few, monkeypatch):
+    prepared_photos(data, few)
+    loaded = pictures.load(photo_size=16, drawing_size=32)
+    assert loaded.tier == "real"
+    assert loaded.x_train.shape == (6, 16, 16, 3)
+    assert pictures.folder() == data / photos.FOLDER
+    monkeypatch.setenv("COURSE_TIER", "embedded")
+    assert pictures.load(photo_size=16, drawing_size=32).tier == "embedded"
+
+
+def test_a_broken_picture_in_a_set_is_named(data, few):
+    prepared_photos(data, few)
+    (data / photos.FOLDER / "test" / "dog" / "dog.1.jpg").write_bytes(b"gone")
+    with pytest.raises(DataError, match=r"1 picture\(s\) .*dog\.1\.jpg.*Move .* away"):
+        pictures.load(photo_size=16)
+
+
+def test_the_real_tier_without_photos_says_how_to_get_them(data, monkeypatch):
+    monkeypatch.setenv("COURSE_TIER", "real")
+    with pytest.raises(DataError, match="make data SET=dogs_vs_cats"):
+        pictures.load()
