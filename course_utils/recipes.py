@@ -79,7 +79,7 @@ def _on_pictures(dropout: float = 0.0, augmented: bool = False, **changes) -> Re
         partial(models.pictures_convnet, dropout=dropout),
         "pictures",
         epochs={"real": 30, "embedded": 30},
-        batch_size=32,
+        batch_size=20,
         size={"real": 150, "embedded": 64},
         learning_rate={"real": 1e-4, "embedded": 4e-4},
         optimizer={"real": RMSprop, "embedded": Adam},
@@ -92,7 +92,8 @@ def _on_pictures(dropout: float = 0.0, augmented: bool = False, **changes) -> Re
 
 
 _LONG = {
-    "epochs": {"real": 120, "embedded": 80},
+    "batch_size": 32,
+    "epochs": {"real": 120, "embedded": 60},
     "learning_rate": {"real": 1e-3, "embedded": 5e-4},
     "optimizer": {"real": Adam, "embedded": Adam},
     "cosine": True,
@@ -109,7 +110,9 @@ RECIPES = {
     ),
     "cats_plain": _on_pictures(),
     "cats_dropout": _on_pictures(dropout=0.5),
-    "cats_augmented": _on_pictures(augmented=True, **_LONG),
+    "cats_augmented": _on_pictures(
+        augmented=True, **{**_LONG, "epochs": {"real": 60, "embedded": 60}}
+    ),
     "cats_both": _on_pictures(dropout=0.5, augmented=True, weights=("real", "embedded"), **_LONG),
 }
 

@@ -106,7 +106,7 @@ class Scene:
     ValueError: noise is 2; expected 0 to 1.
     """
 
-    rotation: float = 50.0
+    rotation: float = 115.0
     head_size: tuple[float, float] = (0.34, 0.56)
     off_centre: float = 0.8
     clutter: float = 4.0

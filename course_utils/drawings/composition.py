@@ -32,11 +32,14 @@ class Plan:
         From the figure's units to the picture, whose sides are 1 long.
     box : ndarray of float64, shape (4,)
         x_min, y_min, x_max, y_max of the head (or thing), lines included.
+    lies : bool
+        Whether one part of it is that of another kind.
     """
 
     figure: Figure
     matrix: np.ndarray
     box: np.ndarray
+    lies: bool
 
     @property
     def scale(self) -> float:
@@ -59,7 +62,8 @@ def plan(kind: str, scene: "Scene", streams: Streams) -> Plan:
     Plan
     """
     rng, pose = streams["figure"], streams["pose"]
-    lies, lie = rng.random() < scene.lie, creatures.LIES[rng.integers(len(creatures.LIES))]
+    lies = rng.random() < scene.lie
+    lie = rng.choice(list(creatures.LIES), p=list(creatures.LIES.values()))
     figure = creatures.head(kind, rng, lie if lies else None)
     linear = _stretching(pose, scene.stretch) @ _rotation(_tilt(pose, scene))
     low, high = _extent(figure, linear)
@@ -67,7 +71,7 @@ def plan(kind: str, scene: "Scene", streams: Streams) -> Plan:
     sides = (high - low) * scale
     corner = _place(pose, sides, scene.off_centre)
     matrix = np.column_stack([linear * scale, corner - low * scale])
-    return Plan(figure, matrix, np.concatenate([corner, corner + sides]))
+    return Plan(figure, matrix, np.concatenate([corner, corner + sides]), lies)
 
 
 def painted(kind: str, plan: Plan, scene: "Scene", streams: Streams, canvas: int) -> Image.Image:
@@ -208,14 +212,18 @@ def _add_occluders(
     """Paint things before the animal."""
     for _ in range(_count(rng, average)):
         shapes = scenery.occluder(rng)
-        frame = _occluder_frame(shapes[0], plan.box, rng)
+        # With one part lying, the others must be seen.
+        allowed = rng.uniform(0.02, 0.06) if plan.lies else rng.uniform(0.08, 0.24)
+        frame = _occluder_frame(shapes[0], plan.box, allowed, rng)
         paint(image, shapes, frame * image.width, draw_style(rng))
 
 
-def _occluder_frame(outline: Shape, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _occluder_frame(
+    outline: Shape, box: np.ndarray, allowed: float, rng: np.random.Generator
+) -> np.ndarray:
     """Push a thing away from the head until it hides no more of its box than it may."""
     middle, side = (box[:2] + box[2:]) / 2, np.sqrt(np.prod(box[2:] - box[:2]))
-    angle, allowed = rng.uniform(0, 2 * np.pi), rng.uniform(0.08, 0.24)
+    angle = rng.uniform(0, 2 * np.pi)
     outward, aside = _rotation(angle).T * side
     start = middle + aside * rng.normal(0, 0.15)
     for distance in np.linspace(0.1, 1.2, 23):
