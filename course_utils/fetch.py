@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from course_utils import photos
+from course_utils.archives import find_source
 from course_utils.datasets import read_npz
 from course_utils.downloads import Patience, disk_error, download
 from course_utils.settings import DataError, Tier, data_folder, made_folder
@@ -64,7 +65,7 @@ class Status:
 
 
 def status() -> list[Status]:
-    """Return one row for each data set, the embedded digits first.
+    """Return one row for each data set, the embedded ones first.
 
     This looks at names, sizes and tables of contents only, so that it takes no time;
     ``fetch`` checks the content.
@@ -78,24 +79,27 @@ def status() -> list[Status]:
     >>> for row in status():
     ...     print(row.name, row.tier)
     digits embedded
+    drawn_cats_and_dogs embedded
     mnist real
     fashion_mnist real
     svhn real
     dogs_vs_cats real
     """
-    digits = Status(
-        "digits",
-        "Handwritten digits",
-        "embedded",
-        True,
-        "built in",
-        "1,797 of 28 x 28, grey",
-        0,
-        "CC BY 4.0",
-        False,
-        "",
+    digits = ("Handwritten digits", "built in", "1,797 of 28 x 28, grey", "CC BY 4.0")
+    drawn = (
+        "Drawn cats and dogs",
+        "drawn at first use",
+        "4,000 of 64 x 64, colour",
+        "the course's",
     )
-    return [digits, *(_status_of(source) for source in SOURCES.values())]
+    embedded = [
+        Status(name, title, "embedded", True, state, images, 0, licence, False, "")
+        for name, (title, state, images, licence) in (
+            ("digits", digits),
+            ("drawn_cats_and_dogs", drawn),
+        )
+    ]
+    return [*embedded, *(_status_of(source) for source in SOURCES.values())]
 
 
 def fetch(
@@ -355,7 +359,7 @@ def _fetch_photos(wanted: Source, force: bool, source: Path | None, patience: Pa
         if not force and photos.find([folder]):
             return f"{wanted.title} is already there, prepared."
         photos.check_target(target)
-        archive = photos.find_source([source, data_folder()] if source else [data_folder()])
+        archive = find_source([source, data_folder()] if source else [data_folder()])
         if archive is None:
             staging.mkdir(exist_ok=True)
             _download(wanted.downloads[0], staging, patience)

@@ -14,11 +14,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from course_utils.downloads import disk_error
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def make_once(folder: Path, is_there: Callable[[], bool], fill: Callable[[Path], None]) -> None:
+def make_once(
+    folder: Path,
+    is_there: Callable[[], bool],
+    fill: Callable[[Path], None],
+    *,
+    replace: bool = False,
+) -> None:
     """Fill a folder that is not there yet, and give it its name when it is complete.
 
     Of several processes that ask for the same folder at once, one fills it and the others
@@ -31,6 +39,9 @@ def make_once(folder: Path, is_there: Callable[[], bool], fill: Callable[[Path],
         Tells whether the folder is there and right; it may refuse what is there by raising.
     fill : function
         Writes the files into the folder that it is given.
+    replace : bool, default False
+        Whether to make the folder anew without asking ``is_there``. What has its name is
+        deleted, whatever it is, but only when the new folder is complete.
 
     Raises
     ------
@@ -48,17 +59,16 @@ def make_once(folder: Path, is_there: Callable[[], bool], fill: Callable[[Path],
     """
     from filelock import FileLock
 
-    from course_utils.downloads import disk_error
-
     _refuse_while_importing()
     try:
-        if is_there():
+        if not replace and is_there():
             return
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock"):
+        with FileLock(_beside(folder, "lock")):
+            _put_back(folder)
             # While this process waited, another one may have made the folder.
-            if not is_there():
-                _fill_beside(folder, fill)
+            if replace or not is_there():
+                _fill_beside(folder, fill, replace)
     except OSError as error:
         raise disk_error(error, folder.parent) from error
 
@@ -70,20 +80,45 @@ def _refuse_while_importing() -> None:
         raise RuntimeError('Put the call under `if __name__ == "__main__":`, or use processes=1.')
 
 
-def _fill_beside(folder: Path, fill: Callable[[Path], None]) -> None:
+def _beside(folder: Path, ending: str) -> Path:
+    """Return the hidden name beside a folder that has this ending."""
+    return folder.parent / f".{folder.name}.{ending}"
+
+
+def _put_back(folder: Path) -> None:
+    """Give a folder its name back that had been set aside for a new one which never came."""
+    old = _beside(folder, "old")
+    if os.path.lexists(old) and not os.path.lexists(folder):
+        os.rename(old, folder)
+
+
+def _fill_beside(folder: Path, fill: Callable[[Path], None], replace: bool) -> None:
     """Fill a folder under another name, and rename it when it is complete."""
-    leftover = re.compile(rf"\.{re.escape(folder.name)}\.\d+\.part")
-    for path in list(folder.parent.iterdir()):
-        if leftover.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)
-    staging = folder.parent / f".{folder.name}.{os.getpid()}.part"
+    _remove_leftovers(folder)
+    staging, old = _beside(folder, f"{os.getpid()}.part"), _beside(folder, "old")
     try:
         staging.mkdir()
         fill(staging)
+        if replace and os.path.lexists(folder):
+            os.rename(folder, old)
         os.rename(staging, folder)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
+        _put_back(folder)
         raise
+    _remove_leftovers(folder)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what has been replaced, and what killed processes left unfinished."""
+    leftover = re.compile(rf"\.{re.escape(folder.name)}\.(\d+\.part|old)")
+    for path in list(folder.parent.iterdir()):
+        if not leftover.fullmatch(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def shared_out(

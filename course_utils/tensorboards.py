@@ -9,6 +9,7 @@ import atexit
 import http.client
 import importlib.util
 import mimetypes
+import os
 import queue
 import re
 import subprocess
@@ -267,6 +268,7 @@ def _launch(folder: Path, timeout: float) -> tuple[str, subprocess.Popen]:
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
+            env={**os.environ, "no_grpc_proxy": "localhost"},  # it talks to a helper of its own
             start_new_session=True,  # so that interrupting a cell does not reach it
         )
         try:

@@ -291,13 +291,13 @@ def test_the_head_is_as_large_as_the_dial_says():
         assert 30 <= np.sqrt(np.prod(drawing.box[2:] - drawing.box[:2])) <= 40
 
 
-def test_a_lie_concerns_the_ears_in_a_quarter_of_the_liars_and_never_without_lies():
+def test_a_lie_concerns_the_ears_of_few_liars_and_never_without_lies():
     def share_with_hanging_ears(kind, lie):
-        drawings = [draw(kind, 0, "train", i, 16, replace(CLEAN, lie=lie)) for i in range(60)]
+        drawings = [draw(kind, 0, "train", i, 16, replace(CLEAN, lie=lie)) for i in range(120)]
         return np.mean([(d.landmarks[3:, 1] > d.landmarks[:2, 1]).all() for d in drawings])
 
     assert share_with_hanging_ears("cat", 0) == 0
-    assert 0.05 < share_with_hanging_ears("cat", 1) < 0.35
+    assert 0.02 < share_with_hanging_ears("cat", 1) < 0.2
     assert share_with_hanging_ears("dog", 0) > 0.6
     assert share_with_hanging_ears("dog", 1) < share_with_hanging_ears("dog", 0)
 

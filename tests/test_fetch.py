@@ -32,6 +32,11 @@ QUICK = Patience(connect=2, read=0.3, retries=1, pause=0.01)
 REAL_DATA = data_folder()
 
 
+def row_of(name):
+    """The row of one set in the table."""
+    return {row.name: row for row in status()}[name]
+
+
 def small_arrays(seed=0, train=300):
     rng = np.random.default_rng(seed)
     return {
@@ -358,7 +363,7 @@ def test_a_cache_that_may_not_be_searched_is_no_obstacle(server, mnist, read_onl
     npz(folder / "mnist.npz", mnist)
     monkeypatch.setenv("KERAS_HOME", "/root")
     with locked():
-        assert [row.state for row in status()][:2] == ["built in", "on disk"]
+        assert row_of("mnist").state == "on disk"
 
 
 def test_the_cache_of_keras_is_where_keras_says(monkeypatch, tmp_path):
@@ -438,7 +443,7 @@ def test_prepared_photos_are_made_anew_by_force_only(server, dogs, data):
     lost.unlink()
     with pytest.raises(DataError, match="not as many photos"):
         fetch("dogs_vs_cats", patience=QUICK)
-    (row,) = (row for row in status() if row.name == "dogs_vs_cats")
+    row = row_of("dogs_vs_cats")
     assert (row.state, row.on_disk) == ("broken", False)
     assert "SET=dogs_vs_cats FORCE=1" in row.get
     fetch("dogs_vs_cats", force=True, patience=QUICK)
@@ -467,7 +472,7 @@ def test_prepared_photos_in_a_read_only_folder_will_do(server, dogs, read_only, 
 
 def test_the_table_counts_photos_that_a_loader_can_prepare_as_on_disk(dogs, data, capsys):
     (data / ARCHIVE).write_bytes(dogs)
-    (row,) = (row for row in status() if row.name == "dogs_vs_cats")
+    row = row_of("dogs_vs_cats")
     assert (row.title, row.images) == ("Dogs vs Cats", "4,000 of 25,000 photos")
     assert (row.state, row.on_disk, row.get) == ("to be prepared", True, "")
     photos.ensure()
@@ -590,6 +595,7 @@ def test_a_mistake_is_one_line_and_exit_status_1(data, arguments):
 def test_the_table_tells_what_is_where(server, mnist, svhn, data, capsys):
     assert [(row.name, row.state, row.on_disk) for row in status()] == [
         ("digits", "built in", True),
+        ("drawn_cats_and_dogs", "drawn at first use", True),
         ("mnist", "not on disk", False),
         ("fashion_mnist", "not on disk", False),
         ("svhn", "not on disk", False),
@@ -600,7 +606,7 @@ def test_the_table_tells_what_is_where(server, mnist, svhn, data, capsys):
     (data / "test_32x32.mat").write_bytes(svhn["test_32x32.mat"])
     rows = {row.name: row for row in status()}
     assert [row.state for row in rows.values()] == [
-        *("built in", "on disk", "broken", "incomplete", "not on disk")
+        *("built in", "drawn at first use", "on disk", "broken", "incomplete", "not on disk")
     ]
     assert rows["mnist"].get == ""
     assert "SET=fashion_mnist FORCE=1" in rows["fashion_mnist"].get
@@ -626,19 +632,19 @@ def test_the_table_tells_of_copies_in_the_cache_of_keras(mnist, data, capsys):
 
 def test_the_table_is_shown_however_a_file_is_damaged(mnist, data):
     content = npz(data / "mnist.npz", mnist)
-    assert status()[1].state == "on disk"
+    assert row_of("mnist").state == "on disk"
     for at in range(len(content) - 300, len(content)):
         damaged = bytearray(content)
         damaged[at] ^= 0xFF
         (data / "mnist.npz").write_bytes(damaged)
-        assert status()[1].state in ("on disk", "broken")
+        assert row_of("mnist").state in ("on disk", "broken")
         (data / "mnist.npz").write_bytes(content[:at])
-        assert status()[1].state == "broken"
+        assert row_of("mnist").state == "broken"
 
 
 def test_the_table_is_shown_even_where_the_folder_is_missing(data, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(data / "nowhere"))
-    assert not status()[1].on_disk
+    assert not row_of("mnist").on_disk
 
 
 def test_the_table_names_no_folder_of_this_machine(mnist, data):
@@ -696,4 +702,4 @@ def test_a_folder_under_the_name_of_a_file_is_never_replaced(data):
 
 def test_another_set_under_the_name_of_mnist_shows_as_broken(data):
     npz(data / "mnist.npz", small_arrays(train=2))
-    assert status()[1].state == "broken"
+    assert row_of("mnist").state == "broken"

@@ -144,3 +144,52 @@ def test_input_that_is_ready_already_is_refused_rather_than_darkened():
     ready = models.as_input(np.full((2, 28, 28), 255, np.uint8))
     with pytest.raises(ValueError, match="got float32"):
         models.as_input(ready)
+
+
+# Cats and dogs
+
+
+def kinds(model):
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def test_the_convnet_for_photos_has_the_shapes_and_parameters_of_the_lecture():
+    net = models.pictures_convnet(150)
+    maps = [layer.output.shape[1] for layer in net.layers]
+    assert maps[:8] == [148, 74, 72, 36, 34, 17, 15, 7]
+    assert maps[8:] == [6272, 512, 1]
+    convolutions = [(3, 3, 32), (3, 32, 64), (3, 64, 128), (3, 128, 128)]
+    by_hand = [conv_parameters(*sizes) for sizes in convolutions]
+    by_hand += [dense_parameters(6272, 512), dense_parameters(512, 1)]
+    assert [n for n in parameters(net) if n] == by_hand
+    assert net.count_params() == sum(by_hand) == 3_453_121
+
+
+def test_dropout_stands_before_the_dense_classifier_and_only_where_it_is_asked_for():
+    plain, dropped = models.pictures_convnet(64), models.pictures_convnet(64, dropout=0.3)
+    assert "Dropout" not in kinds(plain)
+    place = kinds(dropped).index("Dropout")
+    assert kinds(dropped)[place - 1 : place + 2] == ["Flatten", "Dropout", "Dense"]
+    assert dropped.layers[place].rate == 0.3
+    assert plain.count_params() == dropped.count_params()
+
+
+@pytest.mark.parametrize("size", [46, 64, 150, 151])
+def test_pictures_of_any_size_from_46_on_become_one_probability(size):
+    for build in (models.pictures_convnet, models.pictures_dense):
+        net = build(size)
+        p = net.predict(np.random.default_rng(0).random((3, size, size, 3)), verbose=0)
+        assert p.shape == (3, 1)
+        assert ((0 < p) & (p < 1)).all()
+
+
+def test_smaller_pictures_are_refused():
+    with pytest.raises(ValueError, match="size is 45"):
+        models.pictures_convnet(45)
+
+
+def test_the_dense_baseline_has_the_units_of_the_lecture():
+    net = models.pictures_dense(64)
+    assert net.layers[0].output.shape[1] == 12_288
+    assert [layer.units for layer in net.layers[1:]] == [20, 7, 5, 1]
+    assert net.count_params() == 12_289 * 20 + 21 * 7 + 8 * 5 + 6

@@ -13,8 +13,9 @@ from course_utils.settings import COURSE_FOLDER
 
 # Everything that a notebook may import before it needs Keras.
 LIGHT = [
-    *("activations", "checks", "convolution", "datasets", "downloads", "drawings", "fetch"),
-    *("filters", "making", "photos", "pictures", "plots", "settings", "sources", "widgets"),
+    *("activations", "archives", "checks", "convolution", "datasets", "downloads", "drawings"),
+    *("fetch", "filters", "jpegs", "making", "photos", "pictures", "plots", "settings"),
+    *("sources", "widgets"),
 ]
 
 

@@ -834,7 +834,7 @@ def test_killed_at_any_moment_and_repeated_it_makes_the_identical_tree(tmp_path,
 def test_an_interruption_from_the_keyboard_leaves_nothing_behind(tmp_path, target):
     source = source_for_processes(tmp_path)
     process = in_a_process(source, target)
-    staging = target.with_name(f".{FOLDER}.part")
+    staging = target.with_name(f".{FOLDER}.{process.pid}.part")
     deadline = time.monotonic() + 20
     while not (staging / "cat").exists():
         assert time.monotonic() < deadline
@@ -858,7 +858,7 @@ def test_two_processes_at_once_make_one_folder(tmp_path, target):
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path, target):
-    staging = target.with_name(f".{FOLDER}.part")
+    staging = target.with_name(f".{FOLDER}.7.part")
     unpacked(staging, {"cat/cat.0.jpg": b"half", "rest": b""})
     prepare(zipped(tmp_path / "train.zip", kaggle()), target, SMALL)
     assert visible(target.parent) == [FOLDER]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.settings import COURSE_FOLDER, DataError, data_folder, forced_tier
+from course_utils.settings import COURSE_FOLDER, DataError, data_folder, forced_tier, made_folder
 
 
 def test_the_data_folder_is_in_the_course_by_default(monkeypatch):
@@ -51,3 +51,22 @@ def test_an_unknown_tier_is_refused_with_the_known_ones(monkeypatch):
     monkeypatch.setenv("COURSE_TIER", "reel")
     with pytest.raises(DataError, match=r"'reel'.*'real'.*'embedded'"):
         forced_tier()
+
+
+def test_what_is_made_goes_into_the_data_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert made_folder() == tmp_path
+
+
+def test_a_protected_or_missing_data_folder_is_replaced_by_the_one_of_the_course(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "nowhere"))
+    assert made_folder() == COURSE_FOLDER / "data"
+    protected = tmp_path / "protected"
+    protected.mkdir()
+    protected.chmod(0o555)  # nobody may write to it, not even root, who could
+    monkeypatch.setenv("COURSE_DATA", str(protected))
+    assert made_folder() == COURSE_FOLDER / "data"
+    monkeypatch.delenv("COURSE_DATA")
+    assert made_folder() == COURSE_FOLDER / "data"
