@@ -55,8 +55,8 @@ format: $(VENV)/ready-test ## Bring modules, tests and notebooks into the house 
 execute: $(VENV)/ready-test ## Run notebooks top to bottom and store their outputs (NOTEBOOKS="one.ipynb ...")
 	$(BIN)/python -m tests.execute $(NOTEBOOKS)
 
-record: $(VENV)/ready ## Train the recorded runs again (RUN=name for one, TIER=real or embedded)
-	$(if $(TIER),COURSE_TIER=$(TIER)) $(BIN)/python -m course_utils.recipes $(RUN)
+record: $(VENV)/ready ## Train the recorded runs again (RUN=name, TIER=real or embedded, FAST=1 for bfloat16)
+	$(if $(TIER),COURSE_TIER=$(TIER)) $(BIN)/python -m course_utils.recipes $(RUN) $(if $(filter-out 0,$(FAST)),--fast)
 
 bench: $(VENV)/ready-test ## Compare our speed with SciPy, TensorFlow and plain loops
 	$(BIN)/python -m tests.benchmark

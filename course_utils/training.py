@@ -159,7 +159,7 @@ def fit(
         batch_size=None if in_batches else batch_size,
         shuffle=not in_batches,
         validation_data=validation_data,
-        callbacks=[table, *callbacks],
+        callbacks=[*callbacks, table],  # the table last: others add to what it shows
         verbose=0,
     ).history
     return {

@@ -15,7 +15,7 @@ from course_utils.settings import COURSE_FOLDER
 LIGHT = [
     *("activations", "archives", "checks", "convolution", "datasets", "downloads", "drawings"),
     *("fetch", "filters", "jpegs", "making", "photos", "pictures", "plots", "settings"),
-    *("sources", "widgets"),
+    *("sources", "tensorboards", "widgets"),
 ]
 
 
@@ -38,7 +38,7 @@ def test_the_light_modules_do_not_import_keras():
 
 
 def test_every_module_is_known_to_be_light_or_heavy():
-    heavy = {"backend", "models", "pipeline", "recipes", "runs", "tensorboards", "training"}
+    heavy = {"backend", "models", "pipeline", "recipes", "runs", "training"}
     modules = {path.stem for path in (COURSE_FOLDER / "course_utils").glob("[!_]*")}
     assert modules - heavy - set(LIGHT) == set()
 

@@ -94,7 +94,7 @@ def test_on_drawings_the_plain_net_overfits_and_augmentation_with_dropout_helps(
 def test_on_photos_the_plain_net_overfits_and_augmentation_with_dropout_helps():
     plain, both = (runs.load(f"cats_{name}-real") for name in ("plain", "both"))
     assert 0.70 <= plain.card["test_accuracy"] <= 0.78
-    assert plain.history["accuracy"][-1] >= 0.97
+    assert plain.history["accuracy"][-1] >= 0.96
     assert both.card["test_accuracy"] >= 0.82
 
 

@@ -79,7 +79,8 @@ class Scene:
     stray_parts : float
         Number of loose parts of the faces of cats and dogs behind the animal.
     occluders : float
-        Number of things before the animal. Each hides at most a quarter of the head's box.
+        Number of things before the animal. Each hides at most a quarter of the head's box,
+        and hardly any of it where a part lies.
     lie : float
         Share of the cats and dogs, from 0 to 1, that have one of ears, eyes, nose and
         whiskers from the other kind.
