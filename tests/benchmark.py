@@ -7,6 +7,7 @@ that computed the same thing a moment ago.
 import argparse
 import collections
 import contextlib
+import io
 import time
 from collections.abc import Callable
 
@@ -157,7 +158,7 @@ def serving_pictures() -> None:
     settings = {"rotation_range": 40, "width_shift_range": 0.2, "height_shift_range": 0.2}
     settings |= {"shear_range": 0.2, "zoom_range": 0.2, "horizontal_flip": True}
     generator = ImageDataGenerator(rescale=1 / 255, **settings)
-    with contextlib.redirect_stdout(None):
+    with contextlib.redirect_stdout(io.StringIO()):
         classic = generator.flow_from_directory(folder, (size, size), batch_size=batch_size)
     start = time.perf_counter()
     data = pictures.read_folder(folder, size)
