@@ -201,6 +201,52 @@ def pictures_convnet(size: int = 150, dropout: float = 0.0) -> keras.Sequential:
     )
 
 
+def course_base(size: int = 64, batch_norm: bool = False) -> keras.Model:
+    """Build the course's own small base: the plan of VGG16 with narrower layers.
+
+    Five blocks of two 3 x 3 convolutions and a 2 x 2 max pooling, named as those of VGG16.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of the pictures in pixels, at least 32.
+    batch_norm : bool
+        Whether batch normalization follows each convolution, as while the base is
+        pretrained; `pretraining.fold` then works it into the convolutions.
+
+    Returns
+    -------
+    keras.Model
+        (N, size, size, 3) values in [-1, 1] -> (N, size // 32, size // 32, 128) feature maps;
+        588,688 parameters without batch normalization.
+
+    Raises
+    ------
+    ValueError
+        If the pictures are too small for five poolings.
+
+    Examples
+    --------
+    >>> base = course_base()
+    >>> base.count_params(), base.output_shape
+    (588688, (None, 2, 2, 128))
+    """
+    if size < 32:
+        raise ValueError(f"size is {size}; after five poolings, less than 32 pixels leave nothing.")
+    x = pixels = keras.Input((size, size, 3))
+    for block, filters in enumerate((16, 32, 64, 128, 128), 1):
+        for number in (1, 2):
+            name = f"block{block}_conv{number}"
+            if batch_norm:
+                x = layers.Conv2D(filters, 3, padding="same", name=name)(x)
+                x = layers.BatchNormalization(name=f"{name}_norm")(x)
+                x = layers.ReLU(name=f"{name}_relu")(x)
+            else:
+                x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    return keras.Model(pixels, x, name="course_base")
+
+
 def _convolutional_part() -> list[keras.Layer]:
     """Make five new layers like the first five of `mnist_convnet`."""
     return [type(layer).from_config(layer.get_config()) for layer in mnist_convnet().layers[:5]]

@@ -6,8 +6,7 @@ does ``python -m course_utils.recipes mnist_gap``, on the tier that ``COURSE_TIE
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -198,7 +197,7 @@ def train(
     epochs = recipe.epochs[data.tier] if epochs is None else epochs
     if recipe.data == "mnist":
         steps = epochs * -(-len(data.x_train) // recipe.batch_size)
-        training.compile_classifier(model, steps, recipe.learning_rate[data.tier])
+        training.compile_classifier(model, recipe.learning_rate[data.tier], steps, warm_up=0)
         x_train = models.as_input(data.x_train)
         return training.fit(
             model, x_train, data.y_train, epochs, recipe.batch_size, callbacks=callbacks
@@ -226,7 +225,7 @@ def _fit_on_pictures(
     batches = pipeline.batches(data.x_train, data.y_train, recipe.batch_size, augment, seed=seed)
     steps = epochs * len(batches) if recipe.cosine else None
     rate, optimizer = recipe.learning_rate[data.tier], recipe.optimizer[data.tier]
-    training.compile_two_classes(model, rate, steps, optimizer)
+    training.compile_classifier(model, rate, steps, optimizer)
     validation = pipeline.batches(data.x_validation, data.y_validation, 100, shuffle=False)
     return training.fit(
         model, batches, epochs=epochs, validation_data=validation, callbacks=callbacks
@@ -305,7 +304,7 @@ def remake(
     recipe = RECIPES[name]
     data = load(name)
     training.set_seed(seed)
-    with _computing_in(precision):
+    with training.computing_in(precision):
         trained = build(name, data)
         history = train(name, data, trained, seed=seed)
     model = build(name, data)
@@ -332,17 +331,6 @@ def remake(
     }
     weights = data.tier in recipe.weights and seed == 0
     return runs.record(run_name(name, data.tier, seed), model, history, card, folder, weights)
-
-
-@contextmanager
-def _computing_in(precision: str) -> Iterator[None]:
-    """Let Keras build layers that compute in another precision inside the ``with`` block."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

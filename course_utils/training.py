@@ -1,7 +1,8 @@
 """Training with a display that fits a lecture: one table, redrawn after every epoch."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from IPython.display import HTML, DisplayHandle
@@ -29,74 +30,75 @@ def set_seed(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def compile_classifier(model: keras.Model, steps: int, learning_rate: float = 1e-3) -> None:
-    """Prepare a model for training on integer class labels.
-
-    RMSprop minimises the cross-entropy; its learning rate falls to nothing along a cosine, so
-    that the last steps settle where a constant rate would still jump about (Loshchilov and
-    Hutter, "SGDR", arXiv:1608.03983).
-
-    Parameters
-    ----------
-    model : keras.Model
-        Its outputs are probabilities of the classes.
-    steps : int
-        Batches that training will take in all.
-    learning_rate : float
-        The rate of the first step.
-
-    Examples
-    --------
-    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")])
-    >>> compile_classifier(model, steps=100)
-    >>> float(model.optimizer.learning_rate)  # doctest: +ELLIPSIS
-    0.001...
-    """
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    model.compile(
-        keras.optimizers.RMSprop(rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-
-
-def compile_two_classes(
+def compile_classifier(
     model: keras.Model,
-    learning_rate: float = 1e-4,
+    learning_rate: float = 1e-3,
     steps: int | None = None,
     optimizer: type[keras.optimizers.Optimizer] = keras.optimizers.RMSprop,
+    warm_up: float = 0.05,
 ) -> None:
-    """Prepare a model for training on labels that are 0 or 1, by the binary cross-entropy.
+    """Prepare a model that tells classes apart for training on their numbers.
 
-    Without `steps`, the learning rate is constant. With them, it rises over the first
-    twentieth of the steps and then falls to nothing along a cosine: for long trainings on
-    pictures that change all the time.
+    It minimises the cross-entropy: the binary one where the model has a single output. With
+    `steps`, the learning rate first rises, and then falls to nothing along a cosine, so that
+    the last steps settle where a constant rate would still jump about (Loshchilov and Hutter,
+    "SGDR", arXiv:1608.03983).
 
     Parameters
     ----------
     model : keras.Model
-        Its one output is the probability of class 1.
+        Its outputs are the probabilities of the classes; a single one is that of class 1.
     learning_rate : float
-        The constant rate, or the highest one.
+        The constant rate, or with `steps` the highest one.
     steps : int, optional
         Batches that training will take in all.
     optimizer : class
         For example ``keras.optimizers.Adam``.
+    warm_up : float
+        Share of the steps during which the rate rises.
 
     Examples
     --------
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")])
-    >>> compile_two_classes(model)
-    >>> type(model.optimizer).__name__, round(float(model.optimizer.learning_rate), 6)
-    ('RMSprop', 0.0001)
+    >>> compile_classifier(model, 1e-4)
+    >>> model.loss, type(model.optimizer).__name__, round(float(model.optimizer.learning_rate), 6)
+    ('binary_crossentropy', 'RMSprop', 0.0001)
     """
     rate = learning_rate
     if steps:
-        rise = steps // 20
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, steps - rise, warmup_target=learning_rate, warmup_steps=rise
-        )
-    model.compile(optimizer(rate), loss="binary_crossentropy", metrics=["accuracy"])
+        rise = int(warm_up * steps)
+        schedule = keras.optimizers.schedules.CosineDecay
+        if rise:
+            rate = schedule(0.0, steps - rise, warmup_target=learning_rate, warmup_steps=rise)
+        else:
+            rate = schedule(learning_rate, steps)
+    kind = "binary" if model.output_shape[-1] == 1 else "sparse_categorical"
+    model.compile(optimizer(rate), loss=f"{kind}_crossentropy", metrics=["accuracy"])
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Let Keras build layers that compute in another precision inside the ``with`` block.
+
+    Parameters
+    ----------
+    precision : str
+        ``"float32"``, or ``"mixed_bfloat16"``, which takes half the time on processors that
+        know it. Weights are kept in float32 either way.
+
+    Examples
+    --------
+    >>> with computing_in("mixed_bfloat16"):
+    ...     layer = keras.layers.Dense(2)
+    >>> layer.compute_dtype, layer.variable_dtype
+    ('bfloat16', 'float32')
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def fit(
@@ -136,7 +138,9 @@ def fit(
     Raises
     ------
     ValueError
-        If inputs and targets differ in length, there are none, or a number is below 1.
+        If inputs and targets differ in length, there are none, or a number is below 1; or if
+        layers were frozen or unfrozen after an earlier training, and the model was not compiled
+        again since: Keras would go on as before, without a word.
 
     Examples
     --------
@@ -150,6 +154,7 @@ def fit(
         raise ValueError(f"{len(x)} inputs and {len(y)} targets: expected as many, and some.")
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs is {epochs}, batch_size {batch_size}; expected 1 or more.")
+    _check_compiled_since(model)
     plotted = any(isinstance(callback, LivePlot) for callback in callbacks)
     table = EpochTable(epochs, shown=not plotted)
     history = model.fit(
@@ -166,6 +171,21 @@ def fit(
         **{name: [float(v) for v in values] for name, values in history.items()},
         "seconds": table.seconds,
     }
+
+
+def _check_compiled_since(model: keras.Model) -> None:
+    """Refuse a model whose optimizer was prepared for other weights than are to be trained."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or not optimizer.built:
+        return
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    prepared = {id(weight) for weight in optimizer._trainable_variables}
+    changed = [w.path for w in model.weights if w.trainable != (id(w) in prepared)]
+    if changed:
+        raise ValueError(
+            f"{len(changed)} weights of {model.name!r} were frozen or unfrozen since it was "
+            f"compiled (the first is {changed[0]}). Compile it again, so that this takes effect."
+        )
 
 
 class EpochTable(keras.callbacks.Callback):

@@ -128,7 +128,7 @@ def training_race() -> None:
             training.set_seed(seed)
             model, race = models.mnist_convnet(), Race(x_test, data.y_test, target)
             if name == "course_utils":
-                training.compile_classifier(model, steps=epochs * -(-len(x) // 64))
+                training.compile_classifier(model, steps=epochs * -(-len(x) // 64), warm_up=0)
                 training.fit(model, x, data.y_train, epochs, callbacks=[race])
             else:
                 model.compile(
@@ -187,7 +187,7 @@ def serving_pictures() -> None:
 def waiting_for_pictures(x: np.ndarray, y: np.ndarray, batch_size: int, augment) -> None:
     """Compare a training step on augmented batches with one on a batch that is there already."""
     model = models.pictures_convnet(x.shape[1])
-    training.compile_two_classes(model)
+    training.compile_classifier(model, 1e-4)
     served = pipeline.batches(x, y, batch_size, augment)
     cached = served.take(1).cache().repeat(len(served))
     times = {

@@ -13,7 +13,7 @@ from course_utils.training import (
     EpochTable,
     LivePlot,
     compile_classifier,
-    compile_two_classes,
+    computing_in,
     fit,
     in_notebook,
     set_seed,
@@ -26,7 +26,7 @@ X, Y = RANDOM.normal(size=(40, 3)).astype("f4"), RANDOM.integers(0, 2, 40)
 def small_net(steps=10, learning_rate=1e-3):
     """A classifier for two classes, compiled."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")])
-    compile_classifier(model, steps, learning_rate)
+    compile_classifier(model, learning_rate, steps)
     return model
 
 
@@ -144,7 +144,7 @@ def test_training_prints_nothing_not_even_from_c():
         "import numpy as np\n"
         "from course_utils import models, training\n"
         "model = models.mnist_gap()\n"
-        "training.compile_classifier(model, 2)\n"
+        "training.compile_classifier(model, steps=2)\n"
         "x, y = np.zeros((4, 28, 28, 1)), np.zeros(4)\n"
         "training.fit(model, x, y, 2, 4, (x, y))\n"
         "model.predict(x, verbose=0)\n"
@@ -216,7 +216,7 @@ def test_the_callback_can_be_used_without_fit():
 
 def two_class_net():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
-    compile_two_classes(model, 0.05)
+    compile_classifier(model, 0.05)
     return model
 
 
@@ -231,7 +231,7 @@ def test_fit_takes_batches_and_prints_nothing(recwarn):
 def test_a_rate_without_steps_is_constant_and_with_steps_it_rises_and_falls():
     model = two_class_net()
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
-    compile_two_classes(model, 0.05, steps=100, optimizer=keras.optimizers.Adam)
+    compile_classifier(model, 0.05, steps=100, optimizer=keras.optimizers.Adam)
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     schedule = model.optimizer._learning_rate
     rates = [float(schedule(step)) for step in range(101)]
@@ -263,3 +263,54 @@ def test_a_live_plot_is_one_figure_that_is_updated_and_replaces_the_table(displa
 def test_a_live_plot_shows_nothing_outside_a_notebook(capfd):
     fit(small_net(), X, Y, epochs=1, callbacks=[LivePlot()])
     assert capfd.readouterr() == ("", "")
+
+
+def test_with_several_outputs_the_loss_is_that_of_the_classes():
+    model = small_net()
+    p = model.predict(X, verbose=0)
+    by_hand = -np.mean(np.log(p[np.arange(len(Y)), Y]))
+    assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_without_warm_up_the_rate_only_falls():
+    model = small_net()
+    compile_classifier(model, 0.05, steps=10, warm_up=0)
+    rates = [float(model.optimizer._learning_rate(step)) for step in range(11)]
+    assert rates[0] == pytest.approx(0.05)
+    assert all(np.diff(rates) < 0)
+
+
+def test_the_precision_is_what_it_was_after_the_block_even_if_that_fails():
+    with pytest.raises(KeyError), computing_in("mixed_bfloat16"):
+        assert keras.layers.Dense(2).compute_dtype == "bfloat16"
+        raise KeyError
+    assert keras.layers.Dense(2).compute_dtype == "float32"
+
+
+# Freezing
+
+
+@pytest.mark.parametrize("trainable_first", [True, False])
+def test_training_goes_on_only_with_what_the_model_was_compiled_for(trainable_first):
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(2, "softmax")]
+    )
+    model.layers[0].trainable = trainable_first
+    compile_classifier(model)
+    fit(model, X, Y)
+    fit(model, X, Y)
+    model.layers[0].trainable = not trainable_first
+    with pytest.raises(ValueError, match=r"2 weights of .* Compile it again"):
+        fit(model, X, Y)
+    compile_classifier(model)
+    before = model.layers[0].get_weights()[0]
+    fit(model, X, Y)
+    assert np.array_equal(before, model.layers[0].get_weights()[0]) == trainable_first
+
+
+def test_freezing_before_the_first_training_needs_no_second_compile():
+    model = small_net()
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    fit(model, X, Y)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
