@@ -84,6 +84,9 @@ def status() -> list[Status]:
     fashion_mnist real
     svhn real
     dogs_vs_cats real
+    vgg16 real
+    vgg19 real
+    mobilenet real
     """
     digits = ("Handwritten digits", "built in", "1,797 of 28 x 28, grey", "CC BY 4.0")
     drawn = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils import drawings, models, pictures, pipeline, runs, training
+from course_utils import drawings, models, pictures, pipeline, recipes, runs, training
 from course_utils.backend import keras
 from course_utils.settings import DataError, made_folder
 
@@ -20,7 +20,7 @@ layers = keras.layers
 NAME = "course_base"
 SIZE = 64
 COUNTS = {"train": 1500, "test": 100}
-EPOCHS, BATCH_SIZE, LEARNING_RATE = 10, 64, 2e-3
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 8, 64, 2e-3
 
 
 def source(size: int = SIZE) -> tuple[pictures.PictureFolder, pictures.PictureFolder]:
@@ -148,3 +148,31 @@ def remake(folder: Path = runs.RUNS_FOLDER, precision: str = "float32", seed: in
         "seconds": round(sum(history["seconds"]), 1),
     }
     return runs.record(NAME, plain, history, card, folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out the command line; see the module's docstring.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process if not given.
+
+    Returns
+    -------
+    int
+        0, or 1 where the disk cannot be written to.
+    """
+    parser = argparse.ArgumentParser(description="Pretrain the course's own base again.")
+    recipes.add_precision(parser)
+    options = parser.parse_args(arguments)
+    try:
+        print(remake(precision=options.precision).sentence())
+    except (DataError, runs.RunError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

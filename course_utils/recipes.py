@@ -13,7 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils import datasets, models, pictures, pipeline, runs, training
+from course_utils import (
+    bases,
+    datasets,
+    features,
+    models,
+    pictures,
+    pipeline,
+    runs,
+    training,
+    transfer,
+)
 from course_utils.backend import keras
 from course_utils.settings import DataError, Tier
 
@@ -49,6 +59,15 @@ class Recipe:
         One run is recorded for each. Where luck matters much, more than one.
     weights : tuple of tier
         On which tiers the weights of the first seed are recorded too.
+    base : dict of tier to str, or None
+        The pretrained base that the net stands on, a key of `bases.BASES`; `build` then makes
+        the head for its feature maps.
+    pretrained : bool
+        Whether that base has its weights, or random ones.
+    head : str
+        The recipe that the head is trained by before this one goes on.
+    unfrozen : dict of tier to str, or None
+        The first layer of the base that is trained together with the head.
     """
 
     build: Callable[..., keras.Model]
@@ -67,6 +86,10 @@ class Recipe:
     head_start: dict[Tier, int] = field(default_factory=lambda: {"real": 0, "embedded": 0})
     seeds: dict[Tier, tuple[int, ...]] = field(default_factory=lambda: ONE_SEED)
     weights: tuple[Tier, ...] = ("real", "embedded")
+    base: dict[Tier, str] | None = None
+    pretrained: bool = True
+    head: str = ""
+    unfrozen: dict[Tier, str] | None = None
 
 
 def _on_digits(build: Callable[..., keras.Model], epochs_embedded: int) -> Recipe:
@@ -87,6 +110,22 @@ def _on_pictures(dropout: float = 0.0, **changes) -> Recipe:
         cosine=False,
         seeds={"real": (0,), "embedded": (0, 1, 2)},
         weights=(),
+    )
+    return replace(recipe, **changes)
+
+
+def _on_base(**changes) -> Recipe:
+    """Write a recipe for a head that tells cats from dogs, on a pretrained base."""
+    seeds = {"real": (0, 1, 2), "embedded": (0, 1, 2)}
+    recipe = Recipe(
+        partial(transfer.head, pooling="average"),
+        "pictures",
+        epochs={"real": 10, "embedded": 20},
+        size={"real": 224, "embedded": 64},
+        learning_rate={"real": 2e-3, "embedded": 1e-3},
+        optimizer={"real": Adam, "embedded": Adam},
+        seeds=seeds,
+        base={"real": "mobilenet_0.25", "embedded": "course"},
     )
     return replace(recipe, **changes)
 
@@ -121,6 +160,16 @@ RECIPES = {
     "cats_dropout": _on_pictures(dropout=0.5, seeds=ONE_SEED),
     "cats_augmented": _on_pictures(
         **_LONG | {"epochs": {"real": 60, "embedded": 45}}, seeds=ONE_SEED
+    ),
+    "cats_random_base": _on_base(pretrained=False, weights=()),
+    "cats_features": _on_base(),
+    "cats_end_to_end": _on_base(augment=AUGMENT, epochs={"real": 15, "embedded": 25}, weights=()),
+    "cats_finetuned": _on_base(
+        augment=AUGMENT,
+        head="cats_features",
+        unfrozen={"real": "conv_dw_10", "embedded": "block4_conv1"},
+        epochs={"real": 10, "embedded": 20},
+        learning_rate={"real": 2e-4, "embedded": 2e-4},
     ),
     "cats_both": _on_pictures(dropout=0.5, weights=("real", "embedded"), **_LONG),
 }
@@ -160,7 +209,68 @@ def build(name: str, data: datasets.Dataset) -> keras.Model:
         Not trained, not compiled.
     """
     recipe = RECIPES[name]
-    return recipe.build() if recipe.data == "mnist" else recipe.build(data.x_train.shape[1])
+    if recipe.data == "mnist":
+        return recipe.build()
+    size = data.x_train.shape[1]
+    if recipe.base is None:
+        return recipe.build(size)
+    weights = "pretrained" if recipe.pretrained else None
+    base = bases.build(recipe.base[data.tier], size, weights)
+    model = transfer.join(base, recipe.build(base.output_shape[1:]))
+    transfer.freeze(model, base)
+    return model
+
+
+def trained_part(name: str, data: datasets.Dataset, model: keras.Model) -> keras.Model:
+    """Return the part of a net whose weights its recipe trains, as a model of its own.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RECIPES`.
+    data : datasets.Dataset
+        As `load` returns it.
+    model : keras.Model
+        As `build` returns it.
+
+    Returns
+    -------
+    keras.Model
+        On a pretrained base, the head, below it the layers that are unfrozen; else all of it.
+        It shares its weights with `model`.
+    """
+    recipe = RECIPES[name]
+    if recipe.base is None:
+        return model
+    base, head = model.layers[-2:]
+    if recipe.unfrozen is None:
+        return head
+    upper = transfer.cut(base, recipe.unfrozen[data.tier])[1]
+    return keras.Sequential([keras.Input(upper.input_shape[1:]), upper, head], name=name)
+
+
+def restore(name: str, data: datasets.Dataset) -> keras.Model:
+    """Build the net of a recipe with the weights of its recorded run.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RECIPES`.
+    data : datasets.Dataset
+        As `load` returns it.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    runs.RunError
+        If the run was recorded without weights, or they are broken or do not fit.
+    """
+    model = build(name, data)
+    runs.load(run_name(name, data.tier)).restore(trained_part(name, data, model))
+    return model
 
 
 def train(
@@ -202,6 +312,11 @@ def train(
         return training.fit(
             model, x_train, data.y_train, epochs, recipe.batch_size, callbacks=callbacks
         )
+    if recipe.base and not recipe.augment:
+        return _fit_on_features(recipe, data, model, epochs, callbacks)
+    if recipe.unfrozen:
+        train(recipe.head, data, model, seed=seed)
+        transfer.unfreeze(model, model.layers[-2], recipe.unfrozen[data.tier])
     head_start = min(recipe.head_start[data.tier], epochs - 1)
     if not head_start:
         return _fit_on_pictures(recipe, data, model, epochs, callbacks, seed)
@@ -230,6 +345,23 @@ def _fit_on_pictures(
     return training.fit(
         model, batches, epochs=epochs, validation_data=validation, callbacks=callbacks
     )
+
+
+def _fit_on_features(
+    recipe: Recipe,
+    data: datasets.Dataset,
+    model: keras.Model,
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> training.History:
+    """Train the head of a net on the features of its base, computed once."""
+    base, head = model.layers[-2:]
+    maps, validation_maps = (features.extract(base, x) for x in (data.x_train, data.x_validation))
+    steps = epochs * -(-len(maps) // recipe.batch_size)
+    rate, optimizer = recipe.learning_rate[data.tier], recipe.optimizer[data.tier]
+    training.compile_classifier(head, rate, steps, optimizer)
+    validation = (validation_maps, data.y_validation)
+    return training.fit(head, maps, data.y_train, epochs, recipe.batch_size, validation, callbacks)
 
 
 def accuracy(name: str, data: datasets.Dataset, model: keras.Model) -> float:
@@ -309,7 +441,8 @@ def remake(
         history = train(name, data, trained, seed=seed)
     model = build(name, data)
     model.set_weights(trained.get_weights())
-    runs.halve_weights(model)
+    part = trained_part(name, data, model)
+    runs.halve_weights(part)
     card = {
         "recipe": name,
         "data": data.title,
@@ -327,10 +460,23 @@ def remake(
         "seed": seed,
         "precision": precision,
         "parameters": model.count_params(),
+        **({"base": recipe.base[data.tier]} if recipe.base else {}),
         "seconds": round(sum(history["seconds"]), 1),
     }
     weights = data.tier in recipe.weights and seed == 0
-    return runs.record(run_name(name, data.tier, seed), model, history, card, folder, weights)
+    return runs.record(run_name(name, data.tier, seed), part, history, card, folder, weights)
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option ``--fast``, to train in lower precision."""
+    parser.add_argument(
+        "--fast",
+        dest="precision",
+        action="store_const",
+        const="mixed_bfloat16",
+        default="float32",
+        help="compute in bfloat16: half the time on processors that know it",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -348,14 +494,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description="Train the recorded runs again.")
     parser.add_argument("names", nargs="*", metavar="RUN", help=f"{', '.join(RECIPES)}; else all")
-    parser.add_argument(
-        "--fast",
-        dest="precision",
-        action="store_const",
-        const="mixed_bfloat16",
-        default="float32",
-        help="compute in bfloat16: half the time on processors that know it",
-    )
+    add_precision(parser)
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(RECIPES)
     if unknown:

@@ -1,13 +1,15 @@
 """What each real data set is: its files, where they come from, how large they are, its licence.
 
-This table is the only place that says so. ``datasets`` reads the files that it names and
-``fetch`` brings them; a new set is an entry here, and in ``fetch`` a function that turns
-what is downloaded into those files, where the two differ.
+The weights of pretrained networks are sets of one file. This table is the only place that says
+so. ``datasets`` and ``bases`` read the files that it names and ``fetch`` brings them; a new set
+is an entry here, and in ``fetch`` a function that turns what is downloaded into those files,
+where the two differ.
 """
 
 from dataclasses import dataclass, field
 
 _KERAS_FILES = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+_KERAS_WEIGHTS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _STREET_NUMBERS = "http://ufldl.stanford.edu/housenumbers/"
 _DIGITS = tuple("0123456789")
 
@@ -28,14 +30,14 @@ class Download:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that can be fetched.
+    """A data set, or a file of weights, that can be fetched.
 
     Attributes
     ----------
     name, title : str
         The name that commands and loaders take, and the name for people.
     images, licence : str
-        How many images of which size, and the terms of use, in words.
+        How many images of which size (or how many weights), and the terms of use, in words.
     files : tuple of str
         The files, or the folder, that the data folder holds once the set is fetched.
     downloads : tuple of Download
@@ -183,8 +185,59 @@ DOGS_VS_CATS = Source(
     class_names=("cat", "dog"),
 )
 
+VGG16 = Source(
+    name="vgg16",
+    title="VGG16, weights of its base",
+    images="14,714,688 weights",
+    licence="CC BY 4.0",
+    files=("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",),
+    downloads=(
+        Download(
+            _KERAS_WEIGHTS + "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            58_889_256,
+            "md5:6d6bbae143d832006294945121d1f1fc",
+        ),
+    ),
+    keras="models",
+)
+
+VGG19 = Source(
+    name="vgg19",
+    title="VGG19, weights of its base",
+    images="20,024,384 weights",
+    licence="CC BY 4.0",
+    files=("vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",),
+    downloads=(
+        Download(
+            _KERAS_WEIGHTS + "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+            80_134_624,
+            "md5:253f8cb515780f3b799900260a226db6",
+        ),
+    ),
+    keras="models",
+)
+
+MOBILENET = Source(
+    name="mobilenet",
+    title="MobileNet 0.25, weights of its base",
+    images="218,544 weights",
+    licence="Apache-2.0",
+    files=("mobilenet_2_5_224_tf_no_top.h5",),
+    downloads=(
+        Download(
+            _KERAS_WEIGHTS + "mobilenet/mobilenet_2_5_224_tf_no_top.h5",
+            2_108_140,
+            # None is published: computed from a copy of the published size that loads into the
+            # network. Keras itself accepts any file of this name.
+            "sha256:dbdb03ee2a22fd895301636cd328b234bb3a9952358f436d82f46b81e0d5b0bf",
+        ),
+    ),
+    keras="models",
+)
+
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (MNIST, FASHION_MNIST, SVHN, DOGS_VS_CATS)
+    source.name: source
+    for source in (MNIST, FASHION_MNIST, SVHN, DOGS_VS_CATS, VGG16, VGG19, MOBILENET)
 }
 
 

@@ -8,6 +8,7 @@ import difflib
 
 import numpy as np
 
+from course_utils import bases
 from course_utils.backend import keras
 
 layers = keras.layers
@@ -68,6 +69,34 @@ def head(
     )
 
 
+def join(base: keras.Model, head: keras.Model) -> keras.Sequential:
+    """Make one model of a base and a head, with the base's preprocessing in front.
+
+    Parameters
+    ----------
+    base : keras.Model
+        As `bases.build` builds it.
+    head : keras.Model
+        Takes the feature maps of the base.
+
+    Returns
+    -------
+    keras.Sequential
+        Pixels in [0, 1] -> what the head puts out. Its layers are the given base and head, not
+        copies of them.
+
+    Examples
+    --------
+    >>> base = bases.build("vgg16", 150, weights=None)
+    >>> join(base, head(base.output_shape[1:])).count_params()
+    16812353
+    """
+    return keras.Sequential(
+        [keras.Input(base.input_shape[1:]), bases.preprocessing(base), base, head],
+        name=f"{base.name}_and_head",
+    )
+
+
 def freeze(model: keras.Model, base: keras.Model) -> None:
     """Exclude all weights of a base from training.
 
@@ -115,7 +144,8 @@ def unfreeze(model: keras.Model, base: keras.Model, first: str) -> None:
 
     Examples
     --------
-    >>> base = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="a"), layers.Dense(2, name="b")])
+    >>> base = keras.Sequential([layers.Dense(3, name="a"), layers.Dense(2, name="b")])
+    >>> base.build((None, 4))
     >>> model = keras.Sequential([base, layers.Dense(1)])
     >>> unfreeze(model, base, "b")
     >>> [weight.path for weight in base.trainable_weights]
@@ -149,7 +179,8 @@ def cut(base: keras.Model, first: str) -> tuple[keras.Model, keras.Model]:
     Raises
     ------
     ValueError
-        If the base has no layer of that name, or the layer has more than one input.
+        If the base has no layer of that name, the layer has more than one input, or something
+        leads around it.
 
     Examples
     --------
@@ -161,8 +192,11 @@ def cut(base: keras.Model, first: str) -> tuple[keras.Model, keras.Model]:
     maps = base.layers[_number_of(base, first)].input
     if isinstance(maps, list):
         raise ValueError(f"Layer {first!r} has {len(maps)} inputs; cut before one that has one.")
-    lower = keras.Model(base.inputs, maps, name=f"{base.name}_lower")
-    return lower, keras.Model(maps, base.output, name=f"{base.name}_upper")
+    lower = keras.Model(base.input, maps, name=f"{base.name}_lower")
+    try:
+        return lower, keras.Model(maps, base.output, name=f"{base.name}_upper")
+    except ValueError as error:
+        raise ValueError(f"Something leads around layer {first!r}: cut elsewhere.") from error
 
 
 def smooth(values: list[float], factor: float = 0.8) -> np.ndarray:

@@ -154,7 +154,7 @@ def serving_pictures() -> None:
     """
     from tf_keras.preprocessing.image import ImageDataGenerator
 
-    folder, size, batch_size, count = pictures.folder() / "train", 150, 32, 960
+    folder, size, batch_size, count = pictures.folder() / "train", 150, 32, 1920
     settings = {"rotation_range": 40, "width_shift_range": 0.2, "height_shift_range": 0.2}
     settings |= {"shear_range": 0.2, "zoom_range": 0.2, "horizontal_flip": True}
     generator = ImageDataGenerator(rescale=1 / 255, **settings)

@@ -21,8 +21,11 @@ from course_utils.sources import (
     DOGS_VS_CATS,
     FASHION_MNIST,
     MNIST,
+    MOBILENET,
     SOURCES,
     SVHN,
+    VGG16,
+    VGG19,
     Download,
 )
 from tests.picture_corpus import photo
@@ -99,6 +102,16 @@ def svhn(server, data, monkeypatch):
     files = {"train_32x32.mat": b"train" * 9000, "test_32x32.mat": b"test" * 9000}
     offer(server, monkeypatch, SVHN, files)
     return files
+
+
+@pytest.fixture
+def weights(server, data, monkeypatch):
+    """Short files in the place of those with weights on the local server, by the set's name."""
+    contents = {}
+    for source in (VGG16, VGG19, MOBILENET):
+        contents[source.name] = source.name.encode() * 9000
+        offer(server, monkeypatch, source, {source.files[0]: contents[source.name]})
+    return contents
 
 
 ARCHIVE = "kagglecatsanddogs_5340.zip"
@@ -381,6 +394,48 @@ def test_the_real_files_beside_the_project_are_taken(data):
     assert "already there" in fetch("mnist")
 
 
+# Weights
+
+
+@pytest.mark.parametrize("source", [VGG16, VGG19, MOBILENET], ids=lambda source: source.name)
+def test_weights_are_downloaded_and_go_on_where_they_stopped(server, weights, data, source):
+    (file,) = source.files
+    server.pages[f"/{file}"].faults = [("cut", 20_000), ("cut", 0)]
+    with pytest.raises(DataError, match="run the same command again to go on"):
+        fetch(source.name, patience=QUICK)
+    assert row_of(source.name).state == "not on disk"
+    assert "downloaded, checked" in fetch(source.name, patience=QUICK)
+    assert server.log[-1].status == 206
+    assert (data / file).read_bytes() == weights[source.name]
+    assert row_of(source.name).state == "on disk"
+
+
+def test_weights_are_taken_from_the_cache_of_keras(server, weights, data):
+    path = keras_cache() / "models" / VGG16.files[0]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(weights["vgg16"])
+    assert row_of("vgg16").in_keras_cache
+    assert "copied" in fetch("vgg16")
+    assert server.log == []
+
+
+def test_cut_weights_show_as_broken_and_are_replaced_by_force(server, weights, data):
+    path = data / MOBILENET.files[0]
+    path.write_bytes(weights["mobilenet"][:-1])
+    assert "SET=mobilenet FORCE=1" in row_of("mobilenet").get
+    with pytest.raises(DataError, match=r"mobilenet_2_5.* bytes instead of .* left as it is"):
+        fetch("mobilenet", patience=QUICK)
+    fetch("mobilenet", force=True, patience=QUICK)
+    assert path.read_bytes() == weights["mobilenet"]
+
+
+def test_the_real_weights_beside_the_project_are_taken(data):
+    if not (REAL_DATA / MOBILENET.files[0]).exists() or REAL_DATA == data:
+        pytest.skip("needs the weights of MobileNet 0.25")
+    assert "copied" in fetch("mobilenet", source=REAL_DATA)
+    assert "already there" in fetch("mobilenet")
+
+
 # Photos
 
 
@@ -555,7 +610,7 @@ def test_the_command_fetches_several_sets(server, mnist, svhn, data, capsys):
 
 
 def test_all_means_all_and_one_failure_does_not_stop_the_rest(
-    server, mnist, fashion, svhn, dogs, data, capsys
+    server, mnist, fashion, svhn, dogs, weights, data, capsys
 ):
     server.pages["/mnist.npz"].faults = [404]
     assert main(["all"]) == 1
@@ -566,8 +621,11 @@ def test_all_means_all_and_one_failure_does_not_stop_the_rest(
         "dogs-vs-cats",
         "fashion_mnist.npz",
         "mnist.download",
+        "mobilenet_2_5_224_tf_no_top.h5",
         "test_32x32.mat",
         "train_32x32.mat",
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
     ]
 
 
@@ -600,13 +658,17 @@ def test_the_table_tells_what_is_where(server, mnist, svhn, data, capsys):
         ("fashion_mnist", "not on disk", False),
         ("svhn", "not on disk", False),
         ("dogs_vs_cats", "not on disk", False),
+        ("vgg16", "not on disk", False),
+        ("vgg19", "not on disk", False),
+        ("mobilenet", "not on disk", False),
     ]
     npz(data / "mnist.npz", mnist)
     (data / "fashion_mnist.npz").write_bytes(b"garbage")
     (data / "test_32x32.mat").write_bytes(svhn["test_32x32.mat"])
     rows = {row.name: row for row in status()}
     assert [row.state for row in rows.values()] == [
-        *("built in", "drawn at first use", "on disk", "broken", "incomplete", "not on disk")
+        *("built in", "drawn at first use", "on disk", "broken", "incomplete"),
+        *["not on disk"] * 4,
     ]
     assert rows["mnist"].get == ""
     assert "SET=fashion_mnist FORCE=1" in rows["fashion_mnist"].get

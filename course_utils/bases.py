@@ -1,0 +1,363 @@
+"""Pretrained bases behind one call: the convolutional part of a known network, with its weights.
+
+Every base is built by Keras, or is the course's own; what is written here is what each of them
+expects of its pictures, and where its weights lie. Nothing in this module downloads anything.
+"""
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from course_utils import models, runs
+from course_utils.backend import keras
+from course_utils.fetch import keras_cache
+from course_utils.settings import DataError, Tier, data_folder
+from course_utils.sources import how_to_get
+
+ops = keras.ops
+
+# Of the photos of ImageNet: mean and standard deviation of red, green and blue, from 0 to 1.
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+# The same mean as the authors of VGG rounded it: blue, green and red, from 0 to 255.
+_MEAN_OF_VGG = (103.939, 116.779, 123.68)
+MODES = ("caffe", "tf", "torch", "raw", "none")
+
+
+@dataclass(frozen=True)
+class Base:
+    """What is known about a base before it is built.
+
+    Attributes
+    ----------
+    name, title : str
+        The name that `build` takes, and the name for people.
+    function : str
+        The function of ``keras.applications`` that builds it; empty for the course's own.
+    preprocessing : str
+        The mode of `Preprocessing` that it was trained with.
+    parameters : int
+        Number of its parameters.
+    size, smallest : int
+        Height and width of its pictures in pixels: as it was trained, and the least.
+    file : str
+        The name that Keras gives to the file of its ImageNet weights.
+    source : str
+        The set that ``make data`` fetches this file with; empty where there is none.
+    options : dict
+        Further arguments of the function.
+    """
+
+    name: str
+    title: str
+    function: str
+    preprocessing: str
+    parameters: int
+    size: int
+    smallest: int
+    file: str = ""
+    source: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def _kernels(name: str, ending: str = "notop") -> str:
+    """Return a file name as Keras gives it to most weights."""
+    return f"{name}_weights_tf_dim_ordering_tf_kernels_{ending}.h5"
+
+
+def _mobilenet(alpha: float, parameters: int, file: str, source: str = "") -> Base:
+    """Describe MobileNet with a share alpha of its filters."""
+    name, title, options = f"mobilenet_{alpha}", f"MobileNet {alpha}", {"alpha": alpha}
+    return Base(name, title, "MobileNet", "tf", parameters, 224, 32, file, source, options)
+
+
+_V2 = _kernels("mobilenet_v2", "1.0_224_no_top")
+_INCEPTION, _DENSENET = _kernels("inception_v3"), _kernels("densenet121")
+_NASNET, _B0 = "nasnet_mobile_no_top.h5", "efficientnetb0_notop.h5"
+_ALL = (
+    Base("course", "the course's own base", "", "tf", 588_688, 64, 32),
+    Base("vgg16", "VGG16", "VGG16", "caffe", 14_714_688, 224, 32, _kernels("vgg16"), "vgg16"),
+    Base("vgg19", "VGG19", "VGG19", "caffe", 20_024_384, 224, 32, _kernels("vgg19"), "vgg19"),
+    _mobilenet(0.25, 218_544, "mobilenet_2_5_224_tf_no_top.h5", "mobilenet"),
+    _mobilenet(0.5, 829_536, "mobilenet_5_0_224_tf_no_top.h5"),
+    _mobilenet(0.75, 1_832_976, "mobilenet_7_5_224_tf_no_top.h5"),
+    _mobilenet(1.0, 3_228_864, "mobilenet_1_0_224_tf_no_top.h5"),
+    Base("mobilenet_v2", "MobileNetV2", "MobileNetV2", "tf", 2_257_984, 224, 32, _V2),
+    Base("resnet50", "ResNet50", "ResNet50", "caffe", 23_587_712, 224, 32, _kernels("resnet50")),
+    Base("inception_v3", "Inception v3", "InceptionV3", "tf", 21_802_784, 299, 75, _INCEPTION),
+    Base("xception", "Xception", "Xception", "tf", 20_861_480, 299, 71, _kernels("xception")),
+    Base("densenet121", "DenseNet121", "DenseNet121", "torch", 7_037_504, 224, 32, _DENSENET),
+    Base("nasnet_mobile", "NASNet Mobile", "NASNetMobile", "tf", 4_269_716, 224, 32, _NASNET),
+    Base("efficientnet_b0", "EfficientNet B0", "EfficientNetB0", "raw", 4_049_571, 224, 32, _B0),
+)
+BASES: dict[str, Base] = {base.name: base for base in _ALL}
+
+
+@keras.saving.register_keras_serializable(package="course_utils")
+class Preprocessing(keras.layers.Layer):
+    """Turn pixels from 0 to 1 into the numbers that a base was trained on.
+
+    Computed in single precision, whatever the rest of a model computes in.
+
+    Parameters
+    ----------
+    mode : {"caffe", "tf", "torch", "raw", "none"}
+        "caffe": from 0 to 255, blue first, the mean of ImageNet subtracted. "tf": from -1 to 1.
+        "torch": the mean subtracted, then divided by the standard deviation. "raw": from 0 to
+        255. "none": unchanged. The names are those of ``keras.applications.imagenet_utils``.
+
+    Raises
+    ------
+    ValueError
+        If the mode is unknown.
+
+    Examples
+    --------
+    >>> Preprocessing("tf")(np.array([0.0, 0.5, 1.0])).numpy().tolist()
+    [-1.0, 0.0, 1.0]
+    """
+
+    def __init__(self, mode: str, **options) -> None:
+        options.setdefault("dtype", "float32")
+        super().__init__(**options)
+        if mode not in MODES:
+            raise ValueError(f"There is no preprocessing {mode!r}; known are {', '.join(MODES)}.")
+        self.mode = mode
+
+    def call(self, pixels):
+        """Convert a batch of pictures, (N, H, W, 3) or any other shape that ends in 3."""
+        if not keras.backend.is_float_dtype(pixels.dtype):
+            raise TypeError(
+                f"The pixels are {keras.backend.standardize_dtype(pixels.dtype)}; expected "
+                "fractions from 0 to 1: divide bytes by 255 first."
+            )
+        pixels = ops.cast(pixels, "float32")
+        if self.mode == "caffe":
+            return 255 * pixels[..., ::-1] - ops.array(_MEAN_OF_VGG, "float32")
+        if self.mode == "tf":
+            return 2 * pixels - 1
+        if self.mode == "torch":
+            return (pixels - ops.array(_MEAN, "float32")) / ops.array(_DEVIATION, "float32")
+        return 255 * pixels if self.mode == "raw" else pixels
+
+    def get_config(self) -> dict:
+        """Return what is needed to build the layer again."""
+        return {**super().get_config(), "mode": self.mode}
+
+
+def preprocessing(base: keras.Model | str) -> Preprocessing:
+    """Return the layer that belongs in front of a base.
+
+    Parameters
+    ----------
+    base : keras.Model or str
+        A base that `build` has built, or the name of one.
+
+    Returns
+    -------
+    Preprocessing
+
+    Raises
+    ------
+    ValueError
+        If there is no base of this name.
+
+    Examples
+    --------
+    >>> preprocessing("vgg16").mode
+    'caffe'
+    """
+    return Preprocessing(_named(base if isinstance(base, str) else base.name).preprocessing)
+
+
+def build(
+    name: str, size: int | None = None, weights: str | Path | None = "pretrained"
+) -> keras.Model:
+    """Build the convolutional part of a known network.
+
+    Parameters
+    ----------
+    name : str
+        One of ``BASES``.
+    size : int, optional
+        Height and width of the pictures in pixels; as it was trained, if not given.
+    weights : "pretrained", None or a path
+        The weights of its training on ImageNet (the course's own base: on drawn creatures and
+        objects), random ones, or those of an ``.h5`` file.
+
+    Returns
+    -------
+    keras.Model
+        Named `name`: (N, size, size, 3) pictures, as `preprocessing` leaves them -> feature
+        maps. Its layers have the names that Keras gives them.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the size too small.
+    DataError
+        If the weights are not on disk, or are broken, or belong to another network.
+
+    Examples
+    --------
+    >>> base = build("mobilenet_0.25", 64, weights=None)
+    >>> base.count_params(), base.output_shape
+    (218544, (None, 2, 2, 256))
+    """
+    base = _named(name)
+    size = base.size if size is None else size
+    if size < base.smallest:
+        raise ValueError(
+            f"size is {size}; {base.title} takes pictures of {base.smallest} pixels or more."
+        )
+    path = weights
+    if weights == "pretrained":
+        path = available(name)
+        if path is None:
+            raise DataError(_missing(base))
+    model = _untrained(base, size)
+    if path is not None:
+        _load(model, base, Path(path))
+    return model
+
+
+def available(name: str) -> Path | None:
+    """Return the file with the pretrained weights of a base, where it is on disk.
+
+    Parameters
+    ----------
+    name : str
+        One of ``BASES``.
+
+    Returns
+    -------
+    pathlib.Path or None
+        In the data folder, else in the folder where Keras keeps what it has downloaded.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    return next((path for path in _places(_named(name)) if os.path.isfile(path)), None)
+
+
+def default(tier: Tier) -> str:
+    """Return the name of the base that the notebooks use.
+
+    Parameters
+    ----------
+    tier : {"real", "embedded"}
+        Photos, or drawings.
+
+    Returns
+    -------
+    str
+        For photos "vgg16", or "mobilenet_0.25" if only its weights are on disk; else "course".
+
+    Raises
+    ------
+    DataError
+        If the weights of neither are on disk.
+
+    Examples
+    --------
+    >>> default("embedded")
+    'course'
+    """
+    if tier == "embedded":
+        return "course"
+    for name in ("vgg16", "mobilenet_0.25"):
+        if available(name):
+            return name
+    raise DataError(
+        f"{_missing(BASES['mobilenet_0.25'])} Or, for larger and better features, fetch VGG16: "
+        f"{how_to_get('vgg16')}."
+    )
+
+
+def _named(name: str) -> Base:
+    """Look a base up."""
+    if name not in BASES:
+        raise ValueError(f"There is no base named {name!r}; known are {', '.join(BASES)}.")
+    return BASES[name]
+
+
+def _places(base: Base) -> list[Path]:
+    """List where the pretrained weights of a base may lie, the preferred place first."""
+    if not base.file:
+        return [runs.RUNS_FOLDER / "course_base" / "weights.npz"]
+    return [data_folder() / base.file, keras_cache() / "models" / base.file]
+
+
+def _missing(base: Base) -> str:
+    """Say that the weights of a base are not on disk, and how to get them."""
+    places = " or ".join(str(path.parent) for path in _places(base))
+    file = _places(base)[0].name
+    return f"The weights of {base.title} are not on disk: no {file} in {places}. {_advice(base)}"
+
+
+def _advice(base: Base, force: bool = False) -> str:
+    """Say how to get the weights of a base."""
+    if base.source:
+        return f"Fetch them: {how_to_get(base.source, force)}."
+    if not base.function:
+        return "Restore them: `git checkout -- data/runs`."
+    options = "".join(f", {name}={value!r}" for name, value in base.options.items())
+    return (
+        "Let Keras fetch them, in a terminal: `python -c "
+        f'"import keras; keras.applications.{base.function}(include_top=False{options})"`.'
+    )
+
+
+def _untrained(base: Base, size: int) -> keras.Model:
+    """Build a base with random weights."""
+    if not base.function:
+        model = models.course_base(size)
+        model.name = base.name
+        return model
+    function = getattr(keras.applications, base.function)
+    options = {"include_top": False, "weights": None, "input_shape": (size, size, 3)}
+    return function(**options, **base.options, name=base.name)
+
+
+def _load(model: keras.Model, base: Base, path: Path) -> None:
+    """Load weights from a file, and say what to do where they cannot be."""
+    if not os.path.isfile(path):
+        raise DataError(
+            f"There is no file {path} with weights for {base.title}. Correct the path, or "
+            'choose "pretrained", or None for random weights.'
+        )
+    try:
+        if path == _places(base)[0] and not base.file:
+            runs.load("course_base", runs.RUNS_FOLDER).restore(model)
+        else:
+            with warnings.catch_warnings():
+                # Keras only warns where a file lacks layers, and leaves those as they are.
+                warnings.filterwarnings("error", "Skipping nested")
+                model.load_weights(path)
+        if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+            raise ValueError("it holds weights that are not finite")
+    except Exception as error:  # for a broken or another file, h5py and Keras raise many kinds
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise DataError(
+            f"{path} does not hold the weights of {base.title}, or is broken ({reason}). "
+            f"Move it away. {_advice(base, force=True)}"
+        ) from error
+    if path.name == base.file and base.function == "EfficientNetB0":
+        _scale_as_keras_does(model)
+
+
+def _scale_as_keras_does(model: keras.Model) -> None:
+    """Divide pixels by the root of the standard deviation once more.
+
+    Keras adds a layer for this to an EfficientNet whose weights it has fetched itself, and to no
+    other; without it they do not fit. Here it is multiplied into the layer before.
+    """
+    (layer,) = (x for x in model.layers if isinstance(x, keras.layers.Normalization))
+    layer.adapt_variance.assign(layer.adapt_variance * ops.array(_DEVIATION, "float32"))
+    layer.finalize_state()

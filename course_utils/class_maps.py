@@ -1,0 +1,271 @@
+"""Class activation maps: which places of a picture speak for a class.
+
+All three methods add up the maps of a layer, each with a weight, and differ in where the
+weights come from: the classifier itself (CAM), the gradient of the class's score (Grad-CAM),
+or what the score loses without the map (Ablation-CAM).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from course_utils.backend import keras, tf
+from course_utils.layer_graph import Step, as_batch, class_scores, find, last_maps, run, trace
+
+ops = keras.ops
+
+Target = int | Sequence[int] | None
+
+
+def cam(
+    model: keras.Model, x: np.ndarray, target: Target = None, batch_size: int = 50
+) -> np.ndarray:
+    """Compute class activation maps of a network with global average pooling.
+
+    M_c(i, j) = sum over k of w_kc * A_k(i, j): the maps A_k before the pooling, weighted as the
+    last Dense layer weighs their averages for class c. The average of M_c over all places is
+    the score of the class, but for the bias.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier that ends in GlobalAveragePooling2D and one Dense layer; dropout may lie
+        between them. Sequential or functional; other models may be nested in it.
+    x : array of shape (N, H, W, C)
+        Pictures as the model reads them, of any size that its layers can work on.
+    target : int or sequence of N int, optional
+        Class to explain, the same for all pictures or one for each; the predicted one of each
+        picture if not given. A sigmoid knows two classes, 0 and 1.
+    batch_size : int
+        Pictures to compute at a time; a matter of memory only.
+
+    Returns
+    -------
+    float32 array of shape (N, h, w)
+        Negative where a place speaks against the class.
+
+    Raises
+    ------
+    ValueError
+        If the network ends otherwise, the class is unknown, or the pictures do not fit.
+
+    References
+    ----------
+    Zhou et al., "Learning Deep Features for Discriminative Localization", arXiv:1512.04150.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3),
+    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, activation="softmax")])
+    >>> cam(model, np.ones((2, 8, 8, 1)), target=7).shape
+    (2, 6, 6)
+    """
+    steps = trace(model)
+    score = class_scores(steps)
+    layer, kernel = _averaged_maps(score)
+
+    def weigh(known, classes):
+        maps, scores = run(known, [layer, score])
+        classes = _predicted(scores) if classes is None else classes
+        return maps, tf.gather(tf.transpose(_both_directions(kernel)), classes)
+
+    return _weighted_maps(steps, x, layer, score, target, batch_size, weigh)
+
+
+def grad_cam(
+    model: keras.Model,
+    x: np.ndarray,
+    layer: str | None = None,
+    target: Target = None,
+    batch_size: int = 50,
+) -> np.ndarray:
+    """Compute Grad-CAMs: maps weighted by how strongly the class's score depends on them.
+
+    alpha_k = average over all places of dS_c / dA_k(i, j), and the map is
+    ReLU(sum over k of alpha_k * A_k). S_c is the score before softmax or sigmoid.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier, Sequential or functional; other models may be nested in it.
+    x : array of shape (N, H, W, C)
+        Pictures as the model reads them, of any size that its layers can work on.
+    layer : str, optional
+        Name of a layer with maps, such as ``"base/block5_conv2"``; the last one that has them,
+        before the classifier's pooling, if not given.
+    target, batch_size
+        As for `cam`.
+
+    Returns
+    -------
+    float32 array of shape (N, h, w)
+        0 or more, not scaled. Zero everywhere if nothing in the picture speaks for the class.
+
+    Raises
+    ------
+    ValueError
+        If the layer is unknown or has no maps, the class is unknown, or the pictures do not
+        fit.
+
+    References
+    ----------
+    Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+    Localization", arXiv:1610.02391.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3),
+    ...     keras.layers.Flatten(), keras.layers.Dense(1, activation="sigmoid")])
+    >>> grad_cam(model, np.ones((2, 8, 8, 1)), target=0).shape
+    (2, 6, 6)
+    """
+    steps = trace(model)
+    score, step = class_scores(steps), _maps_of(steps, layer)
+
+    def weigh(known, classes):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            maps, scores = run(known, [step, score], watch=tape.watch)
+            # Pictures do not influence each other: the gradient of the sum holds one for each.
+            total = tf.reduce_sum(_of_class(scores, classes))
+        gradient = tape.gradient(total, maps, unconnected_gradients="zero")
+        return maps, tf.reduce_mean(tf.cast(gradient, scores.dtype), axis=(1, 2))
+
+    return np.maximum(_weighted_maps(steps, x, step, score, target, batch_size, weigh), 0)
+
+
+def ablation_cam(
+    model: keras.Model,
+    x: np.ndarray,
+    layer: str | None = None,
+    target: Target = None,
+    batch_size: int = 50,
+) -> np.ndarray:
+    """Compute Ablation-CAMs: maps weighted by what the class's score loses without them.
+
+    alpha_k = S_c - S_c without map k, which is set to zero, and the map is
+    ReLU(sum over k of alpha_k * A_k). No gradient is needed. (The paper divides all weights of
+    a picture by S_c, which changes the scale alone.)
+
+    Parameters
+    ----------
+    model, x, layer, target, batch_size
+        As for `grad_cam`. What follows the layer is computed once for each of its maps, which
+        takes long for an early layer.
+
+    Returns
+    -------
+    float32 array of shape (N, h, w)
+        As for `grad_cam`.
+
+    Raises
+    ------
+    ValueError
+        As for `grad_cam`.
+
+    References
+    ----------
+    Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional Network via
+    Gradient-free Localization", WACV 2020.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3),
+    ...     keras.layers.Flatten(), keras.layers.Dense(1, activation="sigmoid")])
+    >>> ablation_cam(model, np.ones((2, 8, 8, 1)), target=1).shape
+    (2, 6, 6)
+    """
+    steps = trace(model)
+    score, step = class_scores(steps), _maps_of(steps, layer)
+
+    def weigh(known, classes):
+        maps, scores = run(known, [step, score])
+        classes = _predicted(scores) if classes is None else classes
+        channels, losses = maps.shape[-1], []
+        for channel in range(channels):
+            without = maps * (1 - tf.one_hot(channel, channels, dtype=maps.dtype))
+            (left,) = run({**known, step: without}, [score])
+            losses.append(_of_class(scores, classes) - _of_class(left, classes))
+        return maps, tf.stack(losses, axis=-1)
+
+    return np.maximum(_weighted_maps(steps, x, step, score, target, batch_size, weigh), 0)
+
+
+def _weighted_maps(
+    steps: Sequence[Step],
+    x: np.ndarray,
+    layer: Step,
+    score: Step,
+    target: Target,
+    batch_size: int,
+    weigh: Callable,
+) -> np.ndarray:
+    """Add up the maps of a layer with their weights, batch by batch."""
+    pictures = as_batch(steps, x)
+    classes = _check_target(target, len(pictures), max(score.shape[-1], 2))
+    sums = []
+    for first in range(0, len(pictures), batch_size):
+        part = slice(first, first + batch_size)
+        maps, weights = weigh(
+            {steps[0]: pictures[part]}, None if classes is None else classes[part]
+        )
+        maps = tf.cast(maps, weights.dtype)
+        sums.append(tf.einsum("nijk,nk->nij", maps, weights).numpy().astype(np.float32))
+    return np.concatenate(sums)
+
+
+def _maps_of(steps: Sequence[Step], name: str | None) -> Step:
+    """Find a layer with maps, on the way from the input to the scores."""
+    if name is None:
+        return last_maps(steps)
+    step = find(steps, name)
+    if len(step.shape) != 4 or tuple(step.shape[1:3]) == (1, 1):
+        maps = [s.name for s in steps[1:] if len(s.shape) == 4 and tuple(s.shape[1:3]) != (1, 1)]
+        raise ValueError(
+            f"Layer {name!r} has results of shape {step.shape}, without places to tell apart. "
+            f"Layers with maps: {', '.join(maps) or 'none'}."
+        )
+    return step
+
+
+def _averaged_maps(score: Step) -> tuple[Step, tf.Tensor]:
+    """Find the maps that are averaged before the last Dense layer, and its weights."""
+    dense, pooling = getattr(score.layer, "original", score.layer), score.sources[0]
+    while isinstance(pooling.layer, keras.layers.Dropout):
+        pooling = pooling.sources[0]
+    fits = isinstance(dense, keras.layers.Dense)
+    if not fits or not isinstance(pooling.layer, keras.layers.GlobalAveragePooling2D):
+        raise ValueError(
+            "CAM needs a network that ends in GlobalAveragePooling2D and one Dense layer; before "
+            f"{score.name!r} comes {pooling.name!r}. Grad-CAM explains this one too."
+        )
+    return pooling.sources[0], ops.cast(dense.kernel, "float32")
+
+
+def _check_target(target: Target, count: int, classes: int) -> np.ndarray | None:
+    """Return the class to explain for each picture, or None for the predicted ones."""
+    if target is None:
+        return None
+    numbers = np.asarray(target)
+    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), (count,)):
+        raise ValueError(
+            f"target is {target!r}; expected the number of a class, or {count}, one a picture."
+        )
+    if numbers.min() < 0 or numbers.max() >= classes:
+        raise ValueError(f"target is {target!r}; there are the classes 0 to {classes - 1}.")
+    return np.broadcast_to(numbers, (count,))
+
+
+def _both_directions(scores: tf.Tensor) -> tf.Tensor:
+    """Give a sigmoid's one score a second direction: what speaks against 1 speaks for 0."""
+    return tf.concat([-scores, scores], axis=-1) if scores.shape[-1] == 1 else scores
+
+
+def _predicted(scores: tf.Tensor) -> tf.Tensor:
+    """Return the class with the highest score, for each picture."""
+    return tf.argmax(_both_directions(scores), axis=-1)
+
+
+def _of_class(scores: tf.Tensor, classes: np.ndarray | tf.Tensor | None) -> tf.Tensor:
+    """Return each picture's score of its class, or of the predicted one."""
+    classes = _predicted(scores) if classes is None else classes
+    return tf.gather(_both_directions(scores), classes, axis=-1, batch_dims=1)

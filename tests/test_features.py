@@ -1,0 +1,351 @@
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from course_utils import bases
+from course_utils.backend import keras
+from course_utils.bases import BASES
+from course_utils.features import extract, key
+from course_utils.settings import COURSE_FOLDER
+
+layers = keras.layers
+RANDOM = np.random.default_rng(0)
+LARGE = ("resnet50", "inception_v3", "xception", "densenet121", "nasnet_mobile", "efficientnet_b0")
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in BASES]
+
+
+def small(activation="relu", size=8, policy=None, filters=4):
+    """A small base with layers that behave differently in training; the same weights each time."""
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            layers.Conv2D(filters, 3, dtype=policy),
+            layers.BatchNormalization(dtype=policy),
+            layers.Activation(activation, name=activation, dtype=policy),
+            layers.Dropout(0.5, dtype=policy),
+        ],
+        name="small",
+    )
+
+
+def some_pictures(count=5, size=8):
+    return RANDOM.integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+@pytest.fixture
+def base():
+    return small()
+
+
+@pytest.fixture
+def pictures():
+    return some_pictures()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "features"
+
+
+def kept(folder):
+    """The one file of features in a folder."""
+    (path,) = folder.glob("*.npz")
+    return path
+
+
+def expected(base, pictures, mode="tf"):
+    pixels = bases.Preprocessing(mode)(pictures.astype(np.float32) / 255)
+    return np.asarray(base(pixels, training=False))
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_base_has_its_documented_size_and_gives_features_of_four_pictures(name, folder):
+    size = BASES[name].smallest
+    base = bases.build(name, size, weights=None)
+    assert (base.name, base.count_params()) == (name, BASES[name].parameters)
+    pictures = some_pictures(4, size)
+    features = extract(base, pictures, folder=folder)
+    assert features.shape == (4, *base.output_shape[1:])
+    wanted = expected(base, pictures, BASES[name].preprocessing)
+    np.testing.assert_allclose(features, wanted, atol=1e-4 * np.abs(wanted).max())
+    assert features.std() > 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 99])
+def test_features_come_in_the_order_of_the_pictures_whatever_the_batches(
+    base, pictures, folder, batch_size
+):
+    features = extract(base, pictures, "tf", batch_size, folder)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, expected(base, pictures), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
+def test_features_of_a_base_in_half_precision_are_in_single_precision(policy, pictures, folder):
+    base = small(policy=policy)
+    base.set_weights(small().get_weights())
+    features = extract(base, pictures, "tf", folder=folder)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, expected(small(), pictures), atol=0.02)
+
+
+def test_the_part_of_a_base_up_to_a_layer_has_features_too(pictures, folder):
+    whole = bases.build("course", 32, weights=None)
+    part = keras.Model(whole.input, whole.get_layer("block2_pool").output, name=whole.name)
+    assert extract(part, some_pictures(2, 32), folder=folder).shape == (2, 8, 8, 32)
+
+
+# Kept on disk
+
+
+def test_features_are_computed_once_and_then_read(base, pictures, folder):
+    first = extract(base, pictures, "tf", folder=folder)
+    np.testing.assert_array_equal(extract(base, pictures, "tf", folder=folder), first)
+    # Other numbers in the file come back: so that is where they come from.
+    np.savez(kept(folder), features=first + 1)
+    np.testing.assert_array_equal(extract(base, pictures, "tf", folder=folder), first + 1)
+
+
+def test_features_are_kept_among_what_the_course_makes(base, pictures, data):
+    extract(base, pictures, "tf")
+    assert kept(data / "features").stem == key(base, pictures, "tf")
+
+
+def other_pixel(pictures):
+    changed = pictures.copy()
+    changed[3, 4, 5, 1] ^= 1
+    return changed
+
+
+CHANGES = {
+    "size": lambda x: key(small(size=9), x, "tf"),
+    "preprocessing": lambda x: key(small(), x, "caffe"),
+    "filters": lambda x: key(small(filters=5), x, "tf"),
+    "activation": lambda x: key(small("tanh"), x, "tf"),
+    "dtype": lambda x: key(small(policy="mixed_float16"), x, "tf"),
+    "weights": lambda x: key(nudged(small()), x, "tf"),
+    "one pixel": lambda x: key(small(), other_pixel(x), "tf"),
+    "order": lambda x: key(small(), x[::-1], "tf"),
+    "shape": lambda x: key(small(), x.reshape(5, 4, 16, 3), "tf"),
+    "number": lambda x: key(small(), x[:4], "tf"),
+}
+
+
+def nudged(base):
+    """Change one of a base's weights by the least that a float can change."""
+    weights = base.get_weights()
+    weights[0].flat[7] = np.nextafter(weights[0].flat[7], np.float32(9))
+    base.set_weights(weights)
+    return base
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_anything_changes_the_key(change, pictures):
+    assert CHANGES[change](pictures) != key(small(), pictures, "tf")
+
+
+def test_the_key_depends_on_alpha_and_on_how_layers_are_connected():
+    pictures = some_pictures(1, 32)
+    alphas = [bases.build(f"mobilenet_{a}", 32, weights=None) for a in (0.25, 0.5)]
+    assert key(alphas[0], pictures, "tf") != key(alphas[1], pictures, "tf")
+    pixels = keras.Input((8, 8, 3))
+    pooled = layers.MaxPooling2D(1)(pixels)
+    joined = [keras.Model(pixels, layers.Add()([pixels, x])) for x in (pixels, pooled)]
+    joined += [keras.Model(pixels, layers.Add()([pooled, pooled]))]
+    assert len({key(model, pictures, "tf") for model in joined}) == 3
+
+
+def test_the_key_stays_whatever_the_layers_are_called_or_whether_they_are_frozen(pictures):
+    names = set()
+    for _ in range(2):
+        base = small()
+        names.add(base.layers[0].name)
+        assert key(base, pictures, "tf") == key(small(), pictures, "tf")
+    assert len(names) == 2
+    nested = keras.Sequential([keras.Input((8, 8, 3)), base])
+    before = key(nested, pictures, "tf")
+    base.trainable = False
+    assert key(nested, pictures, "tf") == before
+    assert key(base, pictures, "tf") == key(small(), pictures, "tf")
+
+
+def test_the_key_of_a_view_is_that_of_its_pixels(pictures):
+    wide = np.zeros((5, 8, 16, 3), np.uint8)
+    wide[:, :, ::2] = pictures
+    assert key(small(), wide[:, :, ::2], "tf") == key(small(), pictures, "tf")
+
+
+# Broken files
+
+
+def test_a_half_written_file_is_never_read(base, pictures, folder, monkeypatch):
+    def interrupt(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        extract(base, pictures, "tf", folder=folder)
+    monkeypatch.undo()
+    (draft,) = folder.glob("*.part")
+    draft.write_bytes(draft.read_bytes()[:100])
+    features = extract(base, pictures, "tf", folder=folder)
+    np.testing.assert_allclose(features, expected(base, pictures), rtol=1e-5, atol=1e-6)
+    assert list(folder.glob("*.part")) == []
+    np.testing.assert_array_equal(np.load(kept(folder))["features"], features)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "pickle", "shape", "dtype", "name"])
+def test_a_broken_file_is_named_and_its_features_are_computed_again(
+    base, pictures, folder, damage, capsys
+):
+    features = extract(base, pictures, "tf", folder=folder)
+    path = kept(folder)
+    content = path.read_bytes()
+    others = {
+        "pickle": {"features": np.array([{}], object)},
+        "shape": {"features": features[:4]},
+        "dtype": {"features": features.astype(np.float16)},
+        "name": {"maps": features},
+    }
+    if damage in others:
+        np.savez(path, **others[damage])
+    else:
+        path.write_bytes({"cut": content[:-1], "empty": b"", "text": b"text"}[damage])
+    again = extract(base, pictures, "tf", folder=folder)
+    np.testing.assert_array_equal(again, features)
+    message = capsys.readouterr().err
+    assert message.count(f"{path} is broken") == message.count("computed again") == 1
+    assert path.read_bytes() == content
+    extract(base, pictures, "tf", folder=folder)
+    assert capsys.readouterr().err == ""
+
+
+def test_no_flipped_byte_and_no_cut_gives_other_features(base, folder):
+    pictures = some_pictures(1)[:, :4, :4]
+    base = small(size=4, filters=1)
+    features = extract(base, pictures, "tf", folder=folder)
+    path = kept(folder)
+    content = path.read_bytes()
+    for at in range(0, len(content), 13):
+        flipped = bytearray(content)
+        flipped[at] ^= 0x10
+        for damaged in (flipped, content[:at]):
+            path.write_bytes(damaged)
+            again = extract(base, pictures, "tf", folder=folder)
+            np.testing.assert_array_equal(again, features)
+
+
+# Where nothing can be kept
+
+
+def test_in_a_read_only_folder_features_are_returned_but_not_kept(
+    base, pictures, read_only, capsys
+):
+    folder, locked = read_only
+    wanted = expected(base, pictures)
+    for place in (folder, folder / "below"):
+        with locked():
+            features = extract(base, pictures, "tf", folder=place)
+        np.testing.assert_allclose(features, wanted, rtol=1e-5, atol=1e-6)
+        assert re.search(r"not kept.* cannot be written to", capsys.readouterr().err)
+    assert list(folder.iterdir()) == []
+
+
+def test_features_in_a_read_only_folder_are_read(base, pictures, read_only, capsys):
+    folder, locked = read_only
+    features = extract(base, pictures, "tf", folder=folder)
+    np.savez(kept(folder), features=features + 1)
+    with locked():
+        np.testing.assert_array_equal(extract(base, pictures, "tf", folder=folder), features + 1)
+    assert capsys.readouterr().err == ""
+
+
+def test_on_a_full_disk_features_are_returned_but_not_kept(base, pictures, folder, capsys):
+    folder.mkdir()
+    (folder / f"{key(base, pictures, 'tf')}.part").symlink_to("/dev/full")
+    features = extract(base, pictures, "tf", folder=folder)
+    np.testing.assert_allclose(features, expected(base, pictures), rtol=1e-5, atol=1e-6)
+    assert re.search(r"not kept.* is full", capsys.readouterr().err)
+    assert [path.suffix for path in folder.iterdir()] == [".lock"]
+
+
+# Two at once
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+from course_utils import features
+from tests.test_features import small
+folder, compute = Path(sys.argv[1]), features._compute
+def noted(*arguments):
+    print("computed", flush=True)
+    return compute(*arguments)
+features._compute = noted
+pictures = np.arange(5 * 8 * 8 * 3, dtype=np.uint8).reshape(5, 8, 8, 3)
+print(features.extract(small(), pictures, "tf", folder=folder).sum())
+"""
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_computes_and_the_other_waits(base, folder, tmp_path):
+    pictures = np.arange(5 * 8 * 8 * 3, dtype=np.uint8).reshape(5, 8, 8, 3)
+    folder.mkdir()
+    errors = [tmp_path / "first", tmp_path / "second"]
+    with FileLock(folder / f"{key(base, pictures, 'tf')}.lock"):
+        command = [sys.executable, "-c", SCRIPT, str(folder)]
+        both = [
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=path.open("w"),
+                text=True,
+                cwd=COURSE_FOLDER,
+            )
+            for path in errors
+        ]
+        deadline = time.monotonic() + 120
+        while not all("waiting for it" in path.read_text() for path in errors):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    out = [process.communicate(timeout=60)[0].split() for process in both]
+    assert sorted(map(len, out)) == [1, 2]
+    assert out[0][-1] == out[1][-1] == str(extract(base, pictures, "tf", folder=folder).sum())
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("bad", "found"),
+    [
+        (np.zeros((0, 8, 8, 3), np.uint8), r"uint8 of shape \(0, 8, 8, 3\)"),
+        (np.zeros((2, 8, 8, 3), np.float32), "float32 of shape"),
+        (np.zeros((8, 8, 3), np.uint8), r"shape \(8, 8, 3\)"),
+        (np.zeros((2, 9, 8, 3), np.uint8), r"\(9, 8, 3\), but 'small' takes \(8, 8, 3\)"),
+        (np.zeros((2, 8, 8, 1), np.uint8), r"\(8, 8, 1\), but 'small' takes"),
+        ([[1, 2], [3, 4]], r"int64 of shape \(2, 2\)"),
+    ],
+)
+def test_pictures_that_the_base_cannot_take_are_refused(base, folder, bad, found):
+    with pytest.raises(ValueError, match=found):
+        extract(base, bad, "tf", folder=folder)
+    assert not folder.exists()
+
+
+def test_other_wrong_arguments_are_refused(base, pictures, folder):
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        extract(base, pictures, "tf", batch_size=0, folder=folder)
+    with pytest.raises(ValueError, match="no preprocessing 'keras'; known are caffe"):
+        extract(base, pictures, "keras", folder=folder)
+    with pytest.raises(ValueError, match="'small' is the name of no base: say which"):
+        extract(base, pictures, folder=folder)
