@@ -1,11 +1,11 @@
 """Class activation maps: which places of a picture speak for a class.
 
-All three methods add up the maps of a layer, each with a weight, and differ in where the
-weights come from: the classifier itself (CAM), the gradient of the class's score (Grad-CAM),
-or what the score loses without the map (Ablation-CAM).
+All three methods add up the maps of a layer with weights, and differ in where the weights come
+from: the classifier itself (CAM), the gradient of the class's score, averaged over each map
+(Grad-CAM), or the gradient at each place (HiResCAM).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -67,9 +67,10 @@ def cam(
     def weigh(known, classes):
         maps, scores = run(known, [layer, score])
         classes = _predicted(scores) if classes is None else classes
-        return maps, tf.gather(tf.transpose(_both_directions(kernel)), classes)
+        weights = tf.gather(tf.transpose(_both_directions(kernel)), classes)
+        return tf.cast(maps, kernel.dtype), weights[:, tf.newaxis, tf.newaxis, :]
 
-    return _weighted_maps(steps, x, layer, score, target, batch_size, weigh)
+    return _weighted_maps(steps, x, score, target, batch_size, weigh)
 
 
 def grad_cam(
@@ -123,34 +124,29 @@ def grad_cam(
     score, step = class_scores(steps), _maps_of(steps, layer)
 
     def weigh(known, classes):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            maps, scores = run(known, [step, score], watch=tape.watch)
-            # Pictures do not influence each other: the gradient of the sum holds one for each.
-            total = tf.reduce_sum(_of_class(scores, classes))
-        gradient = tape.gradient(total, maps, unconnected_gradients="zero")
-        return maps, tf.reduce_mean(tf.cast(gradient, scores.dtype), axis=(1, 2))
+        maps, gradient = _maps_and_gradient(known, step, score, classes)
+        return maps, tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
 
-    return np.maximum(_weighted_maps(steps, x, step, score, target, batch_size, weigh), 0)
+    return np.maximum(_weighted_maps(steps, x, score, target, batch_size, weigh), 0)
 
 
-def ablation_cam(
+def hires_cam(
     model: keras.Model,
     x: np.ndarray,
     layer: str | None = None,
     target: Target = None,
     batch_size: int = 50,
 ) -> np.ndarray:
-    """Compute Ablation-CAMs: maps weighted by what the class's score loses without them.
+    """Compute HiResCAMs: Grad-CAM without averaging the gradient, each place with its own.
 
-    alpha_k = S_c - S_c without map k, which is set to zero, and the map is
-    ReLU(sum over k of alpha_k * A_k). No gradient is needed. (The paper divides all weights of
-    a picture by S_c, which changes the scale alone.)
+    The map is ReLU(sum over k of dS_c / dA_k(i, j) * A_k(i, j)). Behind global average pooling,
+    all places have the same gradient, and the result is that of Grad-CAM. Behind Flatten, they
+    have not: the classifier knows places, and Grad-CAM may point where it does not look.
 
     Parameters
     ----------
     model, x, layer, target, batch_size
-        As for `grad_cam`. What follows the layer is computed once for each of its maps, which
-        takes long for an early layer.
+        As for `grad_cam`.
 
     Returns
     -------
@@ -164,52 +160,55 @@ def ablation_cam(
 
     References
     ----------
-    Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional Network via
-    Gradient-free Localization", WACV 2020.
+    Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of
+    convolutional neural networks", arXiv:2011.08891.
 
     Examples
     --------
     >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3),
     ...     keras.layers.Flatten(), keras.layers.Dense(1, activation="sigmoid")])
-    >>> ablation_cam(model, np.ones((2, 8, 8, 1)), target=1).shape
+    >>> hires_cam(model, np.ones((2, 8, 8, 1)), target=1).shape
     (2, 6, 6)
     """
     steps = trace(model)
     score, step = class_scores(steps), _maps_of(steps, layer)
 
     def weigh(known, classes):
-        maps, scores = run(known, [step, score])
-        classes = _predicted(scores) if classes is None else classes
-        channels, losses = maps.shape[-1], []
-        for channel in range(channels):
-            without = maps * (1 - tf.one_hot(channel, channels, dtype=maps.dtype))
-            (left,) = run({**known, step: without}, [score])
-            losses.append(_of_class(scores, classes) - _of_class(left, classes))
-        return maps, tf.stack(losses, axis=-1)
+        return _maps_and_gradient(known, step, score, classes)
 
-    return np.maximum(_weighted_maps(steps, x, step, score, target, batch_size, weigh), 0)
+    return np.maximum(_weighted_maps(steps, x, score, target, batch_size, weigh), 0)
+
+
+def _maps_and_gradient(
+    known: Mapping[Step, tf.Tensor], step: Step, score: Step, classes: np.ndarray | None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Compute the maps A_k of a layer, and how the class's score changes with them."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        maps, scores = run(known, [step, score], watch=tape.watch)
+        # Pictures do not influence each other: the gradient of the sum holds one for each.
+        total = tf.reduce_sum(_of_class(scores, classes))
+    gradient = tape.gradient(total, maps, unconnected_gradients="zero")
+    dtype = keras.backend.result_type(scores.dtype, "float32")  # sums need more than half precision
+    return ops.cast(maps, dtype), ops.cast(gradient, dtype)
 
 
 def _weighted_maps(
     steps: Sequence[Step],
     x: np.ndarray,
-    layer: Step,
     score: Step,
     target: Target,
     batch_size: int,
     weigh: Callable,
 ) -> np.ndarray:
-    """Add up the maps of a layer with their weights, batch by batch."""
+    """Add up maps with their weights, batch by batch."""
     pictures = as_batch(steps, x)
     classes = _check_target(target, len(pictures), max(score.shape[-1], 2))
     sums = []
     for first in range(0, len(pictures), batch_size):
         part = slice(first, first + batch_size)
-        maps, weights = weigh(
-            {steps[0]: pictures[part]}, None if classes is None else classes[part]
-        )
-        maps = tf.cast(maps, weights.dtype)
-        sums.append(tf.einsum("nijk,nk->nij", maps, weights).numpy().astype(np.float32))
+        chosen = None if classes is None else classes[part]
+        maps, weights = weigh({steps[0]: pictures[part]}, chosen)
+        sums.append(tf.reduce_sum(maps * weights, axis=-1).numpy().astype(np.float32))
     return np.concatenate(sums)
 
 

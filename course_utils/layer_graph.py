@@ -370,7 +370,7 @@ class _LinearTwin:
 
     def __call__(self, x):
         weights = self.original.trainable_variables, self.original.non_trainable_variables
-        return self.layer.stateless_call(*weights, x)[0]
+        return self.layer.stateless_call(*weights, ops.cast(x, self.dtype))[0]
 
 
 def _input(model: keras.Model) -> keras.KerasTensor:

@@ -12,6 +12,9 @@ import numpy as np
 
 from course_utils.heatmaps import check_maps, upsample
 
+# Pictures to predict at a time: a matter of memory only.
+_AT_ONCE = 50
+
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
@@ -270,7 +273,8 @@ def _check_boxes(boxes: np.ndarray, size: int) -> np.ndarray:
 
 def _probabilities(model: Any, pictures: np.ndarray) -> np.ndarray:
     """Predict the probability of each class; a sigmoid's one number becomes two."""
-    p = np.asarray(model.predict(pictures, batch_size=50, verbose=0), np.float64)
+    parts = [pictures[first : first + _AT_ONCE] for first in range(0, len(pictures), _AT_ONCE)]
+    p = np.concatenate([np.asarray(model(part, training=False), np.float64) for part in parts])
     if p.ndim != 2 or not ((p >= 0) & (p <= 1)).all():
         raise ValueError("The model does not return probabilities: end it with softmax or sigmoid.")
     return np.hstack([1 - p, p]) if p.shape[1] == 1 else p

@@ -75,6 +75,21 @@ def load(photo_size: int = 150, drawing_size: int = 64) -> Dataset:
     return _as_dataset(where, "drawn_cats_and_dogs", "Drawn cats and dogs", tier, drawing_size)
 
 
+def tier() -> Tier:
+    """Return which pictures `load` takes: photos where they are on disk, else drawings.
+
+    Returns
+    -------
+    {"real", "embedded"}
+
+    Raises
+    ------
+    DataError
+        As `load`.
+    """
+    return _locate(64)[1]
+
+
 def folder(drawing_size: int = 64) -> Path:
     """Return the folder of the cats and dogs that `load` takes, made first if need be.
 
@@ -151,9 +166,82 @@ def read_folder(
     }
     for number, name in enumerate(names):
         if number not in y:
-            raise DataError(f"{folder / name} holds no readable picture{_first(left_out)}.")
+            raise DataError(_without_pictures(folder / name, left_out))
     x = np.stack([read[i] for i in good])
     return PictureFolder(x, y, names, tuple(paths[i][1] for i in good), left_out)
+
+
+def own(
+    folder: str | Path, size: int, most: int | None = None, seed: int = 0
+) -> tuple[Dataset, list[str]]:
+    """Read class folders of your own, and split them: 60 % training, 20 % validation, 20 % test.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Holds one folder for each class, named after it, with pictures in it. Thirty of each
+        class are enough for a head on a pretrained base.
+    size : int
+        Height and width of the result in pixels; other proportions are squeezed.
+    most : int, optional
+        Use at most so many pictures of each class, the first ones.
+    seed : int
+        Another seed splits otherwise.
+
+    Returns
+    -------
+    data : Dataset
+        Of tier "real".
+    notes : list of str
+        What to know about these pictures: files left out and why, classes that are small, or
+        much larger than others.
+
+    Raises
+    ------
+    DataError
+        As `read_folder`; or if there is only one class, or a class has fewer than five pictures.
+    """
+    found = read_folder(folder, size)
+    counts = np.bincount(found.y)
+    named = ", ".join(f"{name} {n}" for name, n in zip(found.class_names, counts, strict=True))
+    if len(counts) < 2:
+        raise DataError(
+            f"{folder} holds pictures of one class only ({named}). Add a folder for each other "
+            "class, with pictures of it."
+        )
+    if min(counts) < 5:
+        raise DataError(f"{folder}: a class needs at least 5 pictures, 30 are better ({named}).")
+    notes = [f"left out: {path.name}: {why}" for path, why in found.left_out.items()]
+    if min(counts) < 30:
+        notes.append(f"few pictures: 30 of each class, or more, would be better ({named})")
+    if max(counts) > 2 * min(counts):
+        notes.append(
+            f"unbalanced: the largest class has more than twice as many pictures as the smallest "
+            f"({named}); a net may prefer it"
+        )
+    parts = _split([np.flatnonzero(found.y == n)[:most] for n in range(len(counts))], seed)
+    x_train, y_train, x_validation, y_validation, x_test, y_test = (
+        array[part] for part in parts for array in (found.x, found.y)
+    )
+    title = f"Your pictures in {Path(folder).name}"
+    data = Dataset(
+        "own", title, "real", x_train, y_train, x_test, y_test, found.class_names,
+        x_validation, y_validation,
+    )  # fmt: skip
+    return data, notes
+
+
+def _split(classes: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+    """Share the numbers of the pictures of each class out to training, validation and test."""
+    random = np.random.default_rng(seed)
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for numbers in classes:
+        fifth = len(numbers) // 5
+        mixed = random.permutation(numbers)
+        cuts = np.split(mixed, [len(numbers) - 2 * fifth, len(numbers) - fifth])
+        for part, cut in zip(parts, cuts, strict=True):
+            part.append(cut)
+    return [np.concatenate(part) for part in parts]
 
 
 def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> Dataset:
@@ -221,6 +309,21 @@ def _read(path: Path, size: int) -> np.ndarray | str:
         return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
     except Exception as error:  # Pillow raises a dozen kinds of exception for a broken file
         return str(error) or type(error).__name__
+
+
+def _without_pictures(folder: Path, left_out: dict[Path, str]) -> str:
+    """Say that a class folder holds no picture, and what may be wrong with it."""
+    inner = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if inner:
+        return (
+            f"{folder} holds no pictures, but folders ({', '.join(inner[:5])}). Are they the "
+            f"classes? Then point to {folder}."
+        )
+    here = {path: why for path, why in left_out.items() if path.parent == folder}
+    return (
+        f"{folder} holds no readable picture{_first(here)}. Put some of that class into it, "
+        f"as {', '.join(_ENDINGS[:3])} or the like, or remove the folder."
+    )
 
 
 def _first(left_out: dict[Path, str]) -> str:

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
 
 History = Mapping[str, Sequence[float]]
 
@@ -90,6 +91,62 @@ def image_grid(
         show_image(axis, image, titles[number] if titles is not None else "", signed)
         if limits:
             axis.images[0].set_clim(limits)
+    figure.suptitle(title)
+    return _finished(figure)
+
+
+def mosaic(
+    images: np.ndarray, columns: int = 16, title: str = "", width: float = 9.0, gap: int = 1
+) -> Figure:
+    """Show many small pictures of one size as a single image, such as all channels of a layer.
+
+    Much quicker than `image_grid` for hundreds of pictures, but without a title for each.
+
+    Parameters
+    ----------
+    images : array of shape (N, H, W) or (N, H, W, 3)
+        Maps are coloured from their lowest value (dark) to their highest (yellow), each on its
+        own; those that are zero everywhere are white. Pictures are shown as they are: ``uint8``,
+        or float in [0, 1].
+    columns : int
+        Pictures in a row.
+    title : str
+    width : float
+        Of the figure in inches.
+    gap : int
+        White pixels between two pictures.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no picture, or the axes are others.
+
+    Examples
+    --------
+    >>> mosaic(np.zeros((5, 3, 3)), columns=2, gap=1).axes[0].images[0].get_array().shape
+    (11, 7, 3)
+    """
+    images = np.asarray(images)
+    if not images.size or not (images.ndim == 3 or images.ndim == 4 and images.shape[-1] == 3):
+        raise ValueError(f"images has shape {images.shape}; expected (N, H, W) or (N, H, W, 3).")
+    pictures = _map_colours(images) if images.ndim == 3 else images
+    white = 255 if pictures.dtype == np.uint8 else 1.0
+    count, height, wide, _ = pictures.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    shape = (rows * (height + gap) - gap, columns * (wide + gap) - gap, 3)
+    canvas = np.full(shape, white, pictures.dtype)
+    for number, picture in enumerate(pictures):
+        top, left = number // columns * (height + gap), number % columns * (wide + gap)
+        canvas[top : top + height, left : left + wide] = picture
+    figsize = (width, width * shape[0] / shape[1] + (0.4 if title else 0))
+    figure, axis = plt.subplots(figsize=figsize)
+    axis.imshow(canvas, interpolation="nearest")
+    axis.set_axis_off()
     figure.suptitle(title)
     return _finished(figure)
 
@@ -510,6 +567,74 @@ def curves(
     axis.grid(alpha=0.3)
     axis.legend()
     return _finished(figure)
+
+
+def class_scatter(
+    points: Mapping[str, np.ndarray], y: np.ndarray, class_names: Sequence[str]
+) -> Figure:
+    """Draw points in the plane, coloured by class: one panel for each way to place them.
+
+    Parameters
+    ----------
+    points : mapping of str to array of shape (N, 2)
+        Title of each panel and its points.
+    y : int array of shape (N,)
+        Number of each point's class.
+    class_names : sequence of str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(1, len(points), figsize=(3.4 * len(points), 3.5), squeeze=False)
+    for axis, (title, places) in zip(axes[0], points.items(), strict=True):
+        for number, name in enumerate(class_names):
+            axis.scatter(
+                *places[y == number].T, s=12, alpha=0.7, label=name, marker="os^Dv*"[number % 6]
+            )
+        axis.set(title=title, xticks=[], yticks=[])
+    axes[0, 0].legend(fontsize=8)
+    return _finished(figure)
+
+
+def accuracy_arc(
+    ours: Mapping[str, Sequence[float]], published: Mapping[str, tuple[float, float]]
+) -> Figure:
+    """Compare accuracies: a row for each net, a dot for each training, a band for what is known.
+
+    Parameters
+    ----------
+    ours : mapping of str to sequence of float
+        Name of each net and the accuracies of its trainings, in [0, 1].
+    published : mapping of str to (float, float)
+        Lowest and highest accuracy that others report, for some of the names.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(ours) + 1))
+    for row, (name, accuracies) in enumerate(ours.items()):
+        if name in published:
+            low, high = published[name]
+            axis.barh(row, high - low + 0.004, 0.7, low - 0.002, color="#dddddd")
+        axis.plot(accuracies, [row] * len(accuracies), "o", color=COLORS[1], alpha=0.6)
+        mean = float(np.mean(accuracies))
+        axis.plot(mean, row, "|", color=COLORS[1], markersize=18, markeredgewidth=2.5)
+    axis.set(yticks=range(len(ours)), yticklabels=list(ours), xlabel="test accuracy")
+    axis.invert_yaxis()
+    axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.grid(axis="x", alpha=0.3)
+    return _finished(figure)
+
+
+def _map_colours(maps: np.ndarray) -> np.ndarray:
+    """Colour each map on its own scale, and leave those white that are zero everywhere."""
+    low, high = (bound(maps, axis=(1, 2), keepdims=True) for bound in (np.min, np.max))
+    span = np.where(high > low, high - low, 1)
+    colours = plt.get_cmap("viridis")((maps - low) / span)[..., :3]
+    colours[~maps.any(axis=(1, 2))] = 1
+    return colours
 
 
 def _brightness(image: np.ndarray, kernel: np.ndarray, result: np.ndarray) -> tuple[float, float]:

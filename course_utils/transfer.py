@@ -199,6 +199,25 @@ def cut(base: keras.Model, first: str) -> tuple[keras.Model, keras.Model]:
         raise ValueError(f"Something leads around layer {first!r}: cut elsewhere.") from error
 
 
+def class_probabilities(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Return what a classifier says about every class, also where it has a single output.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With outputs as `head` makes them.
+    x : array of shape (N, ...)
+        Its inputs.
+
+    Returns
+    -------
+    float32 array of shape (N, classes)
+        Probabilities of the classes, in [0, 1].
+    """
+    p = model.predict(x, verbose=0)
+    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+
 def smooth(values: list[float], factor: float = 0.8) -> np.ndarray:
     """Smooth a noisy curve by an exponential moving average.
 

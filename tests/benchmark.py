@@ -9,13 +9,24 @@ import collections
 import contextlib
 import io
 import time
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 from scipy.signal import correlate2d
 
-from course_utils import datasets, filters, models, pictures, pipeline, training
-from course_utils.backend import keras
+from course_utils import (
+    class_maps,
+    datasets,
+    filters,
+    layer_graph,
+    learned_filters,
+    models,
+    pictures,
+    pipeline,
+    training,
+)
+from course_utils.backend import keras, tf
 from course_utils.convolution import conv2d, conv2d_loop
 
 SEEDS = 3
@@ -197,12 +208,83 @@ def waiting_for_pictures(x: np.ndarray, y: np.ndarray, batch_size: int, augment)
     report(f"{len(served)} training steps of the convnet", times)
 
 
+def explaining_pictures() -> None:
+    """Compute Grad-CAMs of a hundred pictures: in one call, one by one, and with tf-keras-vis."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tf_keras_vis.gradcam import Gradcam
+
+    model = models.pictures_convnet(150)
+    x = np.random.default_rng(0).random((100, 150, 150, 3)).astype("float32")
+    layer = layer_graph.last_maps(layer_graph.trace(model)).name
+
+    def without_activation(clone: keras.Model) -> None:
+        clone.layers[-1].activation = keras.activations.linear
+
+    def with_tf_keras_vis() -> np.ndarray:
+        explainer = Gradcam(model, model_modifier=without_activation, clone=True)
+        options = {"expand_cam": False, "normalize_cam": False}
+        return np.array(explainer(lambda z: z[:, 0], x, layer, False, **options))
+
+    def with_ours() -> np.ndarray:
+        return class_maps.grad_cam(model, x, target=1)
+
+    theirs = with_tf_keras_vis()
+    np.testing.assert_allclose(with_ours(), theirs, atol=1e-5 * theirs.max())
+    times = {
+        "100 single calls": seconds(
+            lambda: [class_maps.grad_cam(model, x[i : i + 1], target=1) for i in range(100)], 1
+        ),
+        "tf-keras-vis": seconds(with_tf_keras_vis, 3),
+        "course_utils": seconds(with_ours, 3),
+    }
+    report("Grad-CAM of 100 pictures of 150 x 150", times)
+
+
+def climbing_for_filters() -> None:
+    """Maximise 64 filters: at once, one by one as the classic listing does, and on its canvas."""
+    model, steps, size = models.pictures_convnet(150), 40, 150
+    layer = model.layers[2].name
+    part = keras.Model(model.inputs, model.get_layer(layer).output)
+
+    @tf.function
+    def step(image: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            loss = tf.reduce_mean(tf.gather(part(image), number, axis=-1))
+        gradient = tape.gradient(loss, image)
+        return image + 0.03 * gradient / (tf.sqrt(tf.reduce_mean(gradient**2)) + 1e-5)
+
+    def one_by_one() -> None:
+        for number in range(64):
+            image = tf.random.uniform((1, size, size, 3), 0.45, 0.55)
+            for _ in range(steps):
+                image = step(image, tf.constant(number))
+
+    def at_once(size: int | None) -> Callable[[], object]:
+        return lambda: learned_filters.maximise(model, layer, steps=steps, size=size)
+
+    times = {
+        "one filter at a time": seconds(one_by_one, 1),
+        "course_utils": seconds(at_once(size), 1),
+        "course_utils, its own canvas": seconds(at_once(None), 1),
+    }
+    report(f"{steps} steps of gradient ascent for 64 filters, {size} x {size}", times)
+
+
+def explain() -> None:
+    """Look inside a network."""
+    explaining_pictures()
+    climbing_for_filters()
+
+
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
     benchmarks = {
         "convolution": one_convolution,
         "bank": filter_bank,
         "pictures": serving_pictures,
+        "explain": explain,
         "training": training_race,
     }
     parser = argparse.ArgumentParser(description=__doc__)

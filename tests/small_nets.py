@@ -32,9 +32,13 @@ def head_layers(classes, activation, pooling):
     dtype = "float64" if double else "float32"
     last = layers.Dense(classes, activation=activation, name="last", dtype=dtype)
     if pooling:
-        return [layers.GlobalAveragePooling2D(name="gap"), layers.Dropout(0.5), last]
+        return [
+            layers.GlobalAveragePooling2D(name="gap"),
+            layers.Dropout(0.5, name="dropout"),
+            last,
+        ]
     hidden = layers.Dense(7, activation="relu", name="hidden")
-    return [layers.Flatten(name="flatten"), layers.Dropout(0.5), hidden, last]
+    return [layers.Flatten(name="flatten"), layers.Dropout(0.5, name="dropout"), hidden, last]
 
 
 def build(form="sequential", classes=4, pooling=False, size=20, folder=None):

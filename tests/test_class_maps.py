@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from course_utils import heatmaps, layer_graph, map_scores, models, runs
+from course_utils import bases, heatmaps, layer_graph, map_scores, models, runs
 from course_utils.backend import keras, tf
-from course_utils.class_maps import ablation_cam, cam, grad_cam
+from course_utils.class_maps import cam, grad_cam, hires_cam
 from course_utils.layer_outputs import outputs
 from tests.small_nets import FORMS, build, pictures, set_weights
 
 layers = keras.layers
 
-METHODS = [cam, grad_cam, ablation_cam]
+METHODS = [cam, grad_cam, hires_cam]
 
 
 def close(one, other, share=1e-5):
@@ -64,30 +64,32 @@ def test_grad_cam_behind_an_average_is_cam_but_for_the_scale(classes):
     close(by_gradient * np.prod(by_weights.shape[2:]), by_weights, 1e-4)
 
 
-def test_ablation_behind_an_average_weighs_a_map_by_its_part_of_the_score():
-    model, x = build(pooling=True), pictures()
-    maps, kernel = maps_and_weights(model, x)
-    parts = maps.mean(axis=(1, 2))[:, np.newaxis] * kernel.T
-    by_hand = np.maximum(np.einsum("nijk,nck->cnij", maps, parts), 0)
-    close(np.stack([ablation_cam(model, x, "pool3", target) for target in range(4)]), by_hand)
+@pytest.mark.parametrize("classes", [1, 4])
+def test_hires_cam_behind_an_average_is_grad_cam(classes):
+    model, x = build(classes=classes, pooling=True), pictures()
+    by_place, averaged = (
+        np.stack([method(model, x, "pool3", target) for target in range(max(classes, 2))])
+        for method in (hires_cam, grad_cam)
+    )
+    close(by_place, averaged, 1e-6)
 
 
-def test_ablation_is_what_the_score_loses_computed_by_hand():
-    model, x = build("logits"), pictures()
-    maps = outputs(model, x, "conv3")["conv3"]
-    steps = layer_graph.trace(model)
-    conv3 = layer_graph.find(steps, "conv3")
-
-    def score(maps):
-        (scores,) = layer_graph.run({conv3: tf.constant(maps)}, [steps[-1]])
-        return scores.numpy()[:, 1]
-
-    by_hand = np.zeros(maps.shape[:3])
-    for k in range(maps.shape[-1]):
-        without = maps.copy()
-        without[..., k] = 0
-        by_hand += (score(maps) - score(without))[:, np.newaxis, np.newaxis] * maps[..., k]
-    close(ablation_cam(model, x, "conv3", target=1), np.maximum(by_hand, 0))
+def test_hires_cam_before_one_dense_layer_is_each_place_s_part_of_the_score():
+    model = keras.Sequential(
+        [
+            keras.Input((20, 20, 3)),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax", name="last"),
+        ]
+    )
+    set_weights(model)
+    x = pictures()
+    maps = outputs(model, x, "conv")["conv"]
+    kernel = model.get_layer("last").get_weights()[0].reshape(18, 18, 4, 3)
+    parts = np.einsum("nijk,ijkc->cnij", maps, kernel)
+    found = np.stack([hires_cam(model, x, "conv", target) for target in range(3)])
+    close(found, np.maximum(parts, 0))
 
 
 @pytest.mark.parametrize("name", ["conv1", "norm2", "conv3"])
@@ -109,13 +111,26 @@ def test_the_gradient_is_that_of_finite_differences_in_double_precision(name):
     def score(maps):
         return layer_graph.run({step: tf.constant(maps)}, [steps[-1]])[0].numpy()
 
-    by_hand = np.zeros((4, *maps.shape[:3]))
+    averaged = np.zeros((4, *maps.shape[:3]))
     for k in range(maps.shape[-1]):
         one = epsilon * np.eye(maps.shape[-1])[k]
         slopes = (score(maps + one) - score(maps - one)) / (2 * epsilon)
-        by_hand += slopes.T[:, :, np.newaxis, np.newaxis] / places * maps[..., k]
+        averaged += slopes.T[:, :, np.newaxis, np.newaxis] / places * maps[..., k]
     found = np.stack([grad_cam(model, x, name, target) for target in range(4)])
-    close(found, np.maximum(by_hand, 0), 1e-6)
+    close(found, np.maximum(averaged, 0), 1e-6)
+
+    row, column = 2, 3
+    part = np.zeros((4, len(x)))
+    for k in range(maps.shape[-1]):
+        one = np.zeros(maps.shape[1:])
+        one[row, column, k] = epsilon
+        part += ((score(maps + one) - score(maps - one)) / (2 * epsilon)).T * maps[
+            :, row, column, k
+        ]
+    found = np.stack([hires_cam(model, x, name, target) for target in range(4)])
+    np.testing.assert_allclose(
+        found[..., row, column], np.maximum(part, 0), rtol=0, atol=1e-6 * found.max()
+    )
 
 
 def published_grad_cam(model, x, layer, score):
@@ -185,7 +200,7 @@ def test_grad_cam_equals_that_of_tf_keras_vis(make):
 @pytest.mark.parametrize("classes", [1, 4])
 def test_all_forms_of_a_network_have_the_same_maps(form, classes, tmp_path):
     x = pictures()
-    for method in (grad_cam, ablation_cam):
+    for method in (grad_cam, hires_cam):
         for name in ("conv2", None):
             expected = method(build("sequential", classes), x, name, target=1)
             found = method(build(form, classes, folder=tmp_path), x, name, target=1)
@@ -197,17 +212,21 @@ def test_all_forms_of_a_network_have_the_same_maps(form, classes, tmp_path):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 def test_half_precision_gives_nearly_the_same_maps(policy):
     x = pictures()
-    for pooling in (False, True):
-        expected = build("nested", pooling=pooling)
+    for form, pooling in (("nested", False), ("nested", True), ("late activation", True)):
+        expected = build(form, pooling=pooling)
         keras.config.set_dtype_policy(policy)
         try:
-            model = build("nested", pooling=pooling)
+            model = build(form, pooling=pooling)
         finally:
             keras.config.set_dtype_policy("float32")
-        for method in METHODS if pooling else METHODS[1:]:
-            found = method(model, x, target=1)
-            assert found.dtype == np.float32
-            close(found, method(expected, x, target=1), 0.05)
+        # Behind the last pooling: which of two nearly equal values it takes, rounding decides.
+        calls = [
+            lambda net: grad_cam(net, x, "pool3", 1),
+            lambda net: hires_cam(net, x, "pool3", 1),
+        ]
+        for call in [*calls, lambda net: cam(net, x, 1)] if pooling else calls:
+            assert call(model).dtype == np.float32
+            close(call(model), call(expected), 0.05)
 
 
 @pytest.mark.parametrize("size", [16, 20, 33])
@@ -228,22 +247,26 @@ def test_a_frozen_network_has_the_same_maps():
     close(grad_cam(model, x, target=1), expected, 1e-7)
 
 
-def test_the_course_s_own_network_on_a_nested_base_can_be_explained():
+def test_a_network_on_a_base_of_the_course_can_be_explained_and_so_can_its_copy(tmp_path):
     base = models.course_base(64)
-    head = [layers.Flatten(), layers.Dropout(0.5), layers.Dense(16, activation="relu")]
     model = keras.Sequential(
         [
             keras.Input((64, 64, 3)),
-            layers.Rescaling(2, -1),
+            bases.preprocessing("course"),
             base,
-            *head,
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(16, activation="relu"),
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    x = pictures(2, 64)
-    assert grad_cam(model, x).shape == (2, 4, 4)
-    assert grad_cam(model, x, "block3_conv2", target=0).shape == (2, 16, 16)
-    assert ablation_cam(model, x, "block5_conv2", target=1).shape == (2, 4, 4)
+    model.save(tmp_path / "net.keras")
+    copy, x = keras.models.load_model(tmp_path / "net.keras"), pictures(2, 64)
+    for layer, side in ((None, 4), ("block3_conv2", 16), ("course_base/block5_conv2", 4)):
+        for method in (grad_cam, hires_cam):
+            maps = np.stack([method(model, x, layer, target) for target in (0, 1)])
+            assert maps.shape == (2, 2, side, side)
+            close(np.stack([method(copy, x, layer, target) for target in (0, 1)]), maps)
 
 
 # Batches and classes
@@ -281,7 +304,7 @@ def test_the_two_directions_of_a_sigmoid_are_those_of_two_classes():
     two = build("logits", classes=2)
     kernel, bias = one.layers[-1].get_weights()
     two.set_weights([*one.get_weights()[:-2], np.hstack([-kernel, kernel]), np.tile(bias, 2)])
-    for method in (grad_cam, ablation_cam):
+    for method in (grad_cam, hires_cam):
         of_one, of_two = (
             np.stack([method(model, x, target=target) for target in (0, 1)]) for model in (one, two)
         )
@@ -341,6 +364,27 @@ def test_a_net_that_depends_on_one_corner_lights_up_that_corner_alone(corner, cl
         maps = heatmaps.scaled(method(model, x, target=1))
         assert map_scores.pointing_game(maps, boxes, 16).all()
         np.testing.assert_allclose(map_scores.energy_inside(maps, boxes, 16), 1)
+
+
+def test_behind_flatten_grad_cam_may_point_where_the_classifier_does_not_look():
+    """Maps light up all over the picture, but the dense layer reads those of one corner only."""
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 1)),
+            layers.Conv2D(2, 1, activation="relu", name="maps"),
+            layers.Flatten(),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    reads = np.zeros((16, 16, 2))
+    reads[:4, 12:] = 1
+    model.set_weights([np.ones((1, 1, 1, 2)), np.zeros(2), reads.reshape(-1, 1), np.array([-16.0])])
+    x = np.random.default_rng(0).uniform(0.6, 1, (8, 16, 16, 1))
+    boxes = np.tile([12.0, 0, 16, 4], (8, 1))
+    by_place, averaged = (method(model, x, target=1) for method in (hires_cam, grad_cam))
+    np.testing.assert_allclose(map_scores.energy_inside(by_place, boxes, 16), 1)
+    assert map_scores.pointing_game(by_place, boxes, 16).all()
+    assert map_scores.energy_inside(averaged, boxes, 16).max() < 0.1
 
 
 @pytest.mark.parametrize("corner", CORNERS)
@@ -403,7 +447,7 @@ def test_a_sigmoid_has_the_classes_0_and_1_only():
         grad_cam(build(classes=1), pictures(), target=2)
 
 
-@pytest.mark.parametrize("method", [grad_cam, ablation_cam])
+@pytest.mark.parametrize("method", [grad_cam, hires_cam])
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
@@ -444,7 +488,7 @@ def test_a_network_without_convolutions_has_no_maps():
 def test_explaining_leaves_weights_and_outputs_as_they_were():
     model, x = build("nested"), pictures()
     weights, p = model.get_weights(), softmax(model(x, training=False), axis=-1)
-    for method in (grad_cam, ablation_cam):
+    for method in (grad_cam, hires_cam):
         method(model, x)
     for one, other in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(one, other)

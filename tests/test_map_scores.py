@@ -215,8 +215,7 @@ def test_the_predicted_class_is_watched_unless_another_is_named():
 
 
 def test_a_map_that_is_the_same_everywhere_deletes_in_random_order():
-    rng = np.random.default_rng(0)
-    x = rng.random((200, 8, 8, 1)).astype("float32")
+    x = np.random.default_rng(1).random((200, 8, 8, 1)).astype("float32")
     flat = deletion_curve(brightness_net(), x, np.zeros((200, 8, 8)), target=1, steps=4)
     np.testing.assert_allclose(flat.by_map.mean(axis=0), flat.at_random.mean(axis=0), atol=0.01)
 

@@ -14,8 +14,8 @@ from course_utils.settings import COURSE_FOLDER
 # Everything that a notebook may import before it needs Keras.
 LIGHT = [
     *("activations", "archives", "checks", "convolution", "datasets", "downloads", "drawings"),
-    *("fetch", "filters", "jpegs", "making", "photos", "pictures", "plots", "settings"),
-    *("sources", "tensorboards", "widgets"),
+    *("fetch", "filters", "heatmaps", "jpegs", "making", "map_scores", "photos", "pictures"),
+    *("plots", "settings", "sources", "tensorboards", "widgets"),
 ]
 
 
@@ -38,7 +38,22 @@ def test_the_light_modules_do_not_import_keras():
 
 
 def test_every_module_is_known_to_be_light_or_heavy():
-    heavy = {"backend", "bases", "features", "models", "pipeline", "recipes", "runs", "training"}
+    heavy = {
+        "backend",
+        "bases",
+        "class_maps",
+        "features",
+        "layer_graph",
+        "layer_outputs",
+        "learned_filters",
+        "models",
+        "pipeline",
+        "pretraining",
+        "recipes",
+        "runs",
+        "training",
+        "transfer",
+    }
     modules = {path.stem for path in (COURSE_FOLDER / "course_utils").glob("[!_]*")}
     assert modules - heavy - set(LIGHT) == set()
 

@@ -276,6 +276,40 @@ def test_receptive_fields_marks_the_pixels_that_are_seen():
         assert set(squares(axis)) == {(start - 0.5, start - 0.5, stop - start, stop - start)}
 
 
+def test_a_mosaic_lays_pictures_out_row_by_row_with_white_between_them():
+    pictures = np.zeros((5, 2, 3, 3), np.uint8)
+    pictures[..., 0] = np.arange(10, 60, 10)[:, np.newaxis, np.newaxis]
+    (axis,) = rendered(plots.mosaic(pictures, columns=2, gap=1)).axes
+    shown = picture(axis)
+    assert shown.shape == (3 * 2 + 2, 2 * 3 + 1, 3)
+    assert [shown[row, column, 0] for row in (0, 3, 6) for column in (0, 4)] == [
+        *(10, 20, 30, 40, 50, 255)
+    ]
+    assert (shown[2] == 255).all()
+    assert (shown[:, 3] == 255).all()
+    np.testing.assert_array_equal(shown[3:5, 4:7], pictures[3])
+
+
+def test_a_mosaic_colours_every_map_on_its_own_scale_and_leaves_silent_ones_white():
+    maps = np.zeros((4, 2, 2))
+    maps[0, 0, 0], maps[1, 0, 0], maps[2] = 1, 1000, 7.0
+    (axis,) = rendered(plots.mosaic(maps, title="Channels", gap=0)).axes
+    shown = picture(axis)
+    np.testing.assert_array_equal(shown[:, :2], shown[:, 2:4])
+    dark, bright = (plt.get_cmap("viridis")(value)[:3] for value in (0.0, 1.0))
+    np.testing.assert_allclose(shown[0, 0], bright)
+    np.testing.assert_allclose(shown[1, 1], dark)
+    np.testing.assert_allclose(shown[0, 4], dark)  # the same everywhere, but not silent
+    assert (shown[:, 6:] == 1).all()
+    assert axis.figure.get_suptitle() == "Channels"
+
+
+@pytest.mark.parametrize("images", [np.zeros((0, 3, 3)), PHOTO, np.zeros((2, 3, 3, 2))])
+def test_a_mosaic_refuses_what_it_cannot_show(images):
+    with pytest.raises(ValueError, match="images has shape"):
+        plots.mosaic(images)
+
+
 # Curves
 
 RUN = {"loss": [1.0, 0.5, 0.25], "val_loss": [1.1, 0.7, 0.6], "accuracy": [0.5, 0.7, 0.9]}
