@@ -19,7 +19,7 @@ NBVAL = -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeou
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab data test test-fast lint format execute record bench lock clean
+.PHONY: help lab data test test-fast lint format execute record base bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ execute: $(VENV)/ready-test ## Run notebooks top to bottom and store their outpu
 
 record: $(VENV)/ready ## Train the recorded runs again (RUN=name, TIER=real or embedded, FAST=1 for bfloat16)
 	$(if $(TIER),COURSE_TIER=$(TIER)) $(BIN)/python -m course_utils.recipes $(RUN) $(if $(filter-out 0,$(FAST)),--fast)
+
+base: $(VENV)/ready ## Pretrain the course's own base again, half an hour (FAST=1 for bfloat16)
+	$(BIN)/python -m course_utils.pretraining $(if $(filter-out 0,$(FAST)),--fast)
 
 bench: $(VENV)/ready-test ## Compare our speed with SciPy, TensorFlow and plain loops
 	$(BIN)/python -m tests.benchmark

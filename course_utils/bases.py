@@ -175,7 +175,10 @@ def preprocessing(base: keras.Model | str) -> Preprocessing:
 
 
 def build(
-    name: str, size: int | None = None, weights: str | Path | None = "pretrained"
+    name: str,
+    size: int | None = None,
+    weights: str | Path | None = "pretrained",
+    last: str | None = None,
 ) -> keras.Model:
     """Build the convolutional part of a known network.
 
@@ -188,6 +191,8 @@ def build(
     weights : "pretrained", None or a path
         The weights of its training on ImageNet (the course's own base: on drawn creatures and
         objects), random ones, or those of an ``.h5`` file.
+    last : str, optional
+        Name of the layer to end with; all layers, if not given.
 
     Returns
     -------
@@ -198,7 +203,7 @@ def build(
     Raises
     ------
     ValueError
-        If the name is unknown, or the size too small.
+        If the name is unknown, the size too small, or there is no layer to end with.
     DataError
         If the weights are not on disk, or are broken, or belong to another network.
 
@@ -222,7 +227,38 @@ def build(
     model = _untrained(base, size)
     if path is not None:
         _load(model, base, Path(path))
-    return model
+    if last is None:
+        return model
+    return keras.Model(model.input, model.get_layer(last).output, name=name)
+
+
+def settle(base: keras.Model, pictures: np.ndarray) -> None:
+    """Let batch normalization measure the means and variances of a base with random weights.
+
+    Without it, what passes through a deep base with random weights fades to nothing, and the
+    base would be no fair control. One without batch normalization stays as it is.
+
+    Parameters
+    ----------
+    base : keras.Model
+        As `build` builds it; its running means and variances are replaced.
+    pictures : uint8 array of shape (N, H, W, 3)
+        A few dozen are enough.
+
+    Examples
+    --------
+    >>> base = build("mobilenet_0.25", 32, weights=None)
+    >>> settle(base, np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8))
+    >>> bool(np.any(base.get_layer("conv1_bn").moving_mean))
+    True
+    """
+    norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    base(preprocessing(base)(pictures / np.float32(255)), training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def available(name: str) -> Path | None:

@@ -48,7 +48,7 @@ class PictureFolder:
     left_out: dict[Path, str]
 
 
-def load(photo_size: int = 150, drawing_size: int = 64) -> Dataset:
+def load(photo_size: int = 150, drawing_size: int = 64, tier: Tier | None = None) -> Dataset:
     """Return cats and dogs in three parts, for training, validation and test.
 
     Photos that are on disk but not prepared yet are prepared first; pictures that are not
@@ -58,6 +58,8 @@ def load(photo_size: int = 150, drawing_size: int = 64) -> Dataset:
     ----------
     photo_size, drawing_size : int
         Height and width in pixels of the photos, and of the drawings.
+    tier : {"real", "embedded"}, optional
+        Photos or drawings; what is on disk decides if not given.
 
     Returns
     -------
@@ -67,9 +69,10 @@ def load(photo_size: int = 150, drawing_size: int = 64) -> Dataset:
     Raises
     ------
     DataError
-        If ``COURSE_TIER=real`` and the photos are not on disk, or if files are broken.
+        If the photos are asked for, here or by ``COURSE_TIER=real``, and are not on disk, or if
+        files are broken.
     """
-    where, tier = _locate(drawing_size)
+    where, tier = _locate(drawing_size, tier)
     if tier == "real":
         return _as_dataset(where, "dogs_vs_cats", "Dogs vs Cats (photos)", tier, photo_size)
     return _as_dataset(where, "drawn_cats_and_dogs", "Drawn cats and dogs", tier, drawing_size)
@@ -90,13 +93,15 @@ def tier() -> Tier:
     return _locate(64)[1]
 
 
-def folder(drawing_size: int = 64) -> Path:
+def folder(drawing_size: int = 64, tier: Tier | None = None) -> Path:
     """Return the folder of the cats and dogs that `load` takes, made first if need be.
 
     Parameters
     ----------
     drawing_size : int
         Height and width in pixels of the drawings, where there are no photos.
+    tier : {"real", "embedded"}, optional
+        Photos or drawings; what is on disk decides if not given.
 
     Returns
     -------
@@ -108,19 +113,22 @@ def folder(drawing_size: int = 64) -> Path:
     DataError
         As `load`.
     """
-    return _locate(drawing_size)[0]
+    return _locate(drawing_size, tier)[0]
 
 
-def _locate(drawing_size: int) -> tuple[Path, Tier]:
+def _locate(drawing_size: int, tier: Tier | None = None) -> tuple[Path, Tier]:
     """Find the folder of photos, else that of drawings, and say which it is."""
-    tier = forced_tier()
+    if tier not in ("real", "embedded", None):
+        raise ValueError(f"tier is {tier!r}; expected 'real' or 'embedded'.")
+    asked, tier = tier, tier or forced_tier()
     photo_folder = photos.ensure() if tier != "embedded" else None
     if photo_folder is not None:
         return photo_folder, "real"
     if tier == "real":
+        why, otherwise = ("tier", "leave it out") if asked else ("COURSE_TIER", "unset it")
         raise DataError(
-            "COURSE_TIER is 'real', but there are no photos of cats and dogs on disk. "
-            f"Run {how_to_get('dogs_vs_cats')}, or unset COURSE_TIER."
+            f"{why} is 'real', but there are no photos of cats and dogs on disk. "
+            f"Run {how_to_get('dogs_vs_cats')}, or {otherwise}."
         )
     target = made_folder() / f"drawn-cats-and-dogs-{drawing_size}"
     return drawings.make_set(target, drawing_size), "embedded"

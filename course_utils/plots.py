@@ -164,7 +164,7 @@ def show_image(axis: plt.Axes, image: np.ndarray, title: str = "", signed: bool 
         As for `image_grid`.
     """
     if signed:
-        limit = np.abs(image).max() or 1
+        limit = float(np.abs(image).max()) or 1  # of bytes, the negative would not be one
         axis.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
     else:
         axis.imshow(image)
@@ -625,6 +625,48 @@ def accuracy_arc(
     axis.invert_yaxis()
     axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.grid(axis="x", alpha=0.3)
+    return _finished(figure)
+
+
+def hit_rates(
+    lines: Mapping[str, Mapping[int, float]], baselines: Mapping[str, float] | None = None
+) -> Figure:
+    """Draw how often heatmaps hit their target, over how finely they are divided.
+
+    Parameters
+    ----------
+    lines : mapping of str to mapping of int to float
+        Labels, and for each the hit rate, in [0, 1], by the height of the maps in places.
+    baselines : mapping of str to float, optional
+        Labels and rates of what needs no map; drawn as horizontal lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> len(hit_rates({"net": {4: 0.5, 8: 0.8}}, {"centre": 0.3}).axes[0].lines)
+    2
+    """
+    figure, axis = plt.subplots(figsize=(8, 4))
+    for color, marker, (label, rates) in zip(
+        cycle(COLORS), cycle("os^Dv"), lines.items(), strict=False
+    ):
+        sides = sorted(rates)
+        axis.plot(sides, [rates[side] for side in sides], f"-{marker}", c=color, label=label)
+    for style, (label, rate) in zip(
+        cycle(["--", ":", "-."]), (baselines or {}).items(), strict=False
+    ):
+        axis.axhline(rate, ls=style, c="#555555", lw=1.5, label=label)
+    ticks = sorted({side for rates in lines.values() for side in rates})
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(ticks, [f"{side} × {side}" for side in ticks])
+    axis.minorticks_off()
+    axis.set(xlabel="places of a map", ylabel="share of hits", ylim=(0, 1))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
 
 

@@ -25,7 +25,8 @@ from course_utils import (
     transfer,
 )
 from course_utils.backend import keras
-from course_utils.settings import DataError, Tier
+from course_utils.settings import DataError, Tier, forced_tier
+from course_utils.sources import how_to_get
 
 ONE_SEED: dict[Tier, tuple[int, ...]] = {"real": (0,), "embedded": (0,)}
 _THREE_DRAWN: dict[Tier, tuple[int, ...]] = {"real": (0,), "embedded": (0, 1, 2)}
@@ -67,6 +68,10 @@ class Recipe:
         Whether that base has its weights, or random ones.
     head : str
         The recipe that the head is trained by before this one goes on.
+    last : dict of tier to str or None
+        The layer of the base that the features come from, its last one if None.
+    pooling : dict of tier to str
+        How the head sums up feature maps, as `transfer.head` understands it.
     unfrozen : dict of tier to str, or None
         The first layer of the base that is trained together with the head.
     """
@@ -90,6 +95,8 @@ class Recipe:
     base: dict[Tier, str] | None = None
     pretrained: bool = True
     head: str = ""
+    last: dict[Tier, str | None] = field(default_factory=dict)
+    pooling: dict[Tier, str] = field(default_factory=dict)
     unfrozen: dict[Tier, str] | None = None
 
 
@@ -119,7 +126,7 @@ def _on_base(**changes) -> Recipe:
     """Write a recipe for a head that tells cats from dogs, on a pretrained base."""
     three = (0, 1, 2)
     recipe = Recipe(
-        partial(transfer.head, pooling="average"),
+        transfer.head,
         "pictures",
         epochs={"real": 10, "embedded": 20},
         size={"real": 224, "embedded": 64},
@@ -127,6 +134,8 @@ def _on_base(**changes) -> Recipe:
         optimizer={"real": Adam, "embedded": Adam},
         seeds={"real": three, "embedded": three},
         base={"real": "mobilenet_0.25", "embedded": "course"},
+        last={"real": None, "embedded": "block4_pool"},
+        pooling={"real": "average", "embedded": "max"},
     )
     return replace(recipe, **changes)
 
@@ -184,6 +193,32 @@ RECIPES = {
 }
 
 
+def tier(name: str) -> Tier:
+    """Return the tier on which a net on a pretrained base can be had here.
+
+    Where there are photos, but no weights of the base for photos, it says so, and how to get
+    them.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RECIPES`, of a net on a base.
+
+    Returns
+    -------
+    {"real", "embedded"}
+        "real" where photos and weights are on disk, or ``COURSE_TIER`` demands it.
+    """
+    found, base = pictures.tier(), bases.BASES[RECIPES[name].base["real"]]
+    if found == "embedded" or forced_tier() == "real" or bases.available(base.name):
+        return found
+    print(
+        f"There are photos on disk, but no weights of {base.title}, so drawings are used. "
+        f"To get the weights (2 MB): {how_to_get(base.source)}."
+    )
+    return "embedded"
+
+
 def load(name: str) -> datasets.Dataset:
     """Return the data that a recipe is for, of the tier that is on disk.
 
@@ -224,8 +259,11 @@ def build(name: str, data: datasets.Dataset) -> keras.Model:
     if recipe.base is None:
         return recipe.build(size)
     weights = "pretrained" if recipe.pretrained else None
-    base = bases.build(recipe.base[data.tier], size, weights)
-    model = transfer.join(base, recipe.build(base.output_shape[1:]))
+    base = bases.build(recipe.base[data.tier], size, weights, recipe.last[data.tier])
+    if not recipe.pretrained:
+        bases.settle(base, data.x_train[::20])
+    head = recipe.build(base.output_shape[1:], pooling=recipe.pooling[data.tier])
+    model = transfer.join(base, head)
     transfer.freeze(model, base)
     return model
 

@@ -33,8 +33,9 @@ def head(
         Share of the hidden units that each training step leaves out, in [0, 1).
     classes : int
         With 2 there is one output, the probability of class 1; with more, one for each.
-    pooling : {"flatten", "average"}
-        Whether every value of the maps is connected, or only the average of each map.
+    pooling : {"flatten", "average", "max"}
+        Whether every value of the maps is connected, or only the average or the largest value
+        of each map.
 
     Returns
     -------
@@ -51,16 +52,21 @@ def head(
     >>> head((4, 4, 512)).count_params()
     2097665
     """
-    if classes < 2 or pooling not in ("flatten", "average"):
+    pools = {
+        "flatten": layers.Flatten,
+        "average": layers.GlobalAveragePooling2D,
+        "max": layers.GlobalMaxPooling2D,
+    }
+    if classes < 2 or pooling not in pools:
         raise ValueError(
             f"classes is {classes}, pooling {pooling!r}; expected 2 or more, "
-            "and 'flatten' or 'average'."
+            f"and one of {', '.join(pools)}."
         )
     last = {2: (1, "sigmoid")}.get(classes, (classes, "softmax"))
     return keras.Sequential(
         [
             keras.Input(feature_shape),
-            layers.Flatten() if pooling == "flatten" else layers.GlobalAveragePooling2D(),
+            pools[pooling](),
             layers.Dense(units, activation="relu"),
             layers.Dropout(dropout),
             layers.Dense(*last, dtype="float32"),
@@ -148,8 +154,8 @@ def unfreeze(model: keras.Model, base: keras.Model, first: str) -> None:
     >>> base.build((None, 4))
     >>> model = keras.Sequential([base, layers.Dense(1)])
     >>> unfreeze(model, base, "b")
-    >>> [weight.path for weight in base.trainable_weights]
-    ['b/kernel', 'b/bias']
+    >>> [layer.trainable for layer in base.layers]
+    [False, True]
     """
     number = _number_of(base, first)
     base.trainable = True

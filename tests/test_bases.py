@@ -291,3 +291,13 @@ def test_the_default_is_the_best_base_on_disk(data):
     (keras_cache() / "models").mkdir(parents=True)
     (keras_cache() / "models" / BASES["vgg16"].file).touch()
     assert bases.default("real") == "vgg16"
+
+
+def test_a_base_may_end_earlier():
+    whole = bases.build("course", 64, weights=None)
+    short = bases.build("course", 64, weights=None, last="block4_pool")
+    assert short.name == whole.name
+    assert short.output_shape == (None, 4, 4, 128)
+    assert [layer.name for layer in short.layers] == [layer.name for layer in whole.layers][:13]
+    with pytest.raises(ValueError, match="block9"):
+        bases.build("course", 64, weights=None, last="block9")

@@ -162,6 +162,25 @@ def test_photos_come_first_unless_the_embedded_tier_is_asked_for(data, few, monk
     assert pictures.load(photo_size=16, drawing_size=32).tier == "embedded"
 
 
+def test_a_tier_can_be_asked_for_whatever_is_on_disk(data, few, monkeypatch):
+    prepared_photos(data, few)
+    drawn = pictures.load(16, 32, tier="embedded")
+    assert (drawn.tier, drawn.x_test.shape[1:]) == ("embedded", (32, 32, 3))
+    assert pictures.folder(32, tier="embedded") == data / "drawn-cats-and-dogs-32"
+    monkeypatch.setenv("COURSE_TIER", "embedded")
+    assert pictures.load(16, 32, tier="real").tier == "real"
+    with pytest.raises(ValueError, match="tier is 'photos'; expected"):
+        pictures.load(tier="photos")
+
+
+def test_drawings_come_in_the_order_of_their_annotations(data, few):
+    few["test"] = 11  # so that number 10 would come before number 2 by the alphabet
+    where = pictures.folder(32, tier="embedded")
+    files, _, _ = drawings.read_annotations(where, "test")
+    read = pictures.read_folder(where / "test", 32, ("cat", "dog"))
+    assert [path.relative_to(where).as_posix() for path in read.files] == files
+
+
 def test_a_broken_picture_in_a_set_is_named(data, few):
     prepared_photos(data, few)
     (data / photos.FOLDER / "test" / "dog" / "dog.1.jpg").write_bytes(b"gone")
@@ -171,5 +190,94 @@ def test_a_broken_picture_in_a_set_is_named(data, few):
 
 def test_the_real_tier_without_photos_says_how_to_get_them(data, monkeypatch):
     monkeypatch.setenv("COURSE_TIER", "real")
-    with pytest.raises(DataError, match="make data SET=dogs_vs_cats"):
+    with pytest.raises(DataError, match=r"COURSE_TIER is .*make data SET=dogs_vs_cats.*unset it"):
         pictures.load()
+    with pytest.raises(DataError, match=r"^tier is 'real', .*or leave it out"):
+        pictures.load(tier="real")
+
+
+# Pictures of your own
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Ten red pictures, ten blue ones, each with a number in its green."""
+    for name, color in (("red", (250, 0)), ("blue", (0, 250))):
+        for number in range(10):
+            save(tmp_path / name / f"{number}.png", (color[0], number, color[1]))
+    return tmp_path
+
+
+def test_own_pictures_are_split_without_loss_and_in_balance(own):
+    data, notes = pictures.own(own, 4)
+    assert data.class_names == ("blue", "red")
+    parts = {"train": 6, "validation": 2, "test": 2}
+    seen = []
+    for part, count in parts.items():
+        x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
+        assert np.bincount(y).tolist() == [count, count]
+        assert np.array_equal(x[:, 0, 0, 0] > 0, y == 1)
+        seen += [(int(label), int(pixel)) for label, pixel in zip(y, x[:, 0, 0, 1], strict=True)]
+    assert sorted(seen) == [(label, number) for label in (0, 1) for number in range(10)]
+    assert notes == ["few pictures: 30 of each class, or more, would be better (blue 10, red 10)"]
+
+
+def test_the_same_seed_splits_alike_and_another_one_otherwise(own):
+    first, again, other = (pictures.own(own, 4, seed=seed)[0] for seed in (0, 0, 1))
+    assert np.array_equal(first.x_test, again.x_test)
+    assert not np.array_equal(first.x_test, other.x_test)
+
+
+def test_only_the_first_pictures_are_used_if_told_so(own):
+    data, _ = pictures.own(own, 4, most=5)
+    assert len(data.x_train) + len(data.x_validation) + len(data.x_test) == 10
+    assert max(x[..., 1].max() for x in (data.x_train, data.x_validation, data.x_test)) == 4
+
+
+def test_what_is_no_picture_is_left_out_and_named(own):
+    (own / "red" / "broken.jpg").write_bytes(b"no picture")
+    (own / "red" / "notes.txt").write_text("not even named like one")
+    data, notes = pictures.own(own, 4)
+    assert len(data.x_train) == 12
+    assert notes[0].startswith("left out: broken.jpg: ")
+
+
+def test_an_unbalanced_set_is_named(own):
+    for number in range(10, 21):
+        save(own / "red" / f"{number}.png", (250, number, 0))
+    _, notes = pictures.own(own, 4)
+    assert "unbalanced" in notes[-1]
+    assert "(blue 10, red 21)" in notes[-1]
+
+
+def test_one_class_is_not_enough(own):
+    for file in (own / "red").iterdir():
+        file.unlink()
+    (own / "red").rmdir()
+    with pytest.raises(DataError, match=r"one class only \(blue 10\). Add a folder"):
+        pictures.own(own, 4)
+
+
+def test_an_empty_class_is_named(own):
+    (own / "green").mkdir()
+    with pytest.raises(DataError, match=r"green holds no readable picture. Put some"):
+        pictures.own(own, 4)
+
+
+def test_too_few_pictures_are_refused(own):
+    for number in range(4):
+        save(own / "green" / f"{number}.png", (0, 250, 0))
+    with pytest.raises(DataError, match=r"at least 5 pictures.*green 4"):
+        pictures.own(own, 4)
+
+
+def test_folders_one_level_too_high_are_recognised(own, tmp_path_factory):
+    above = tmp_path_factory.mktemp("above")
+    own.rename(above / "mine")
+    with pytest.raises(DataError, match=r"mine holds no pictures, but folders \(blue, red\)"):
+        pictures.own(above, 4)
+
+
+def test_pictures_without_class_folders_are_recognised(own):
+    with pytest.raises(DataError, match="Make one for each class"):
+        pictures.own(own / "red", 4)

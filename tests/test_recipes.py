@@ -83,3 +83,63 @@ def test_every_seed_of_a_recipe_has_a_run_of_its_own():
         "cats_plain-embedded-seed1",
         "cats_plain-embedded-seed2",
     ]
+
+
+# Nets on a pretrained base
+
+
+@pytest.fixture
+def kept_here(monkeypatch, tmp_path):
+    """Keep features in a folder of this test."""
+    monkeypatch.setattr(recipes.features, "made_folder", lambda: tmp_path / "made")
+
+
+ON_BASE = ["cats_random_base", "cats_features", "cats_end_to_end", "cats_finetuned"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ON_BASE)
+def test_a_net_on_a_base_is_trained_and_recorded(name, data, short, kept_here, tmp_path):
+    run = recipes.remake(name, folder=tmp_path)
+    assert len(run.history["val_accuracy"]) == 2
+    assert run.card["base"] == "course"
+    assert run.card["parameters"] == recipes.build(name, data).count_params()
+    assert run.card["weights"] == (name in ("cats_features", "cats_finetuned"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cats_features", "cats_finetuned"])
+def test_the_recorded_part_completes_a_net_on_a_base(name, data, short, kept_here, tmp_path):
+    run = recipes.remake(name, folder=tmp_path)
+    model = recipes.build(name, data)
+    run.restore(recipes.trained_part(name, data, model))
+    accuracy = recipes.accuracy(name, data, model)
+    assert accuracy == pytest.approx(run.card["test_accuracy"], abs=1e-4)
+
+
+def test_only_head_and_top_of_the_base_are_trained_parts(data):
+    frozen, tuned = (recipes.build(name, data) for name in ("cats_features", "cats_finetuned"))
+    assert recipes.trained_part("cats_features", data, frozen) is frozen.layers[-1]
+    part = recipes.trained_part("cats_finetuned", data, tuned)
+    paths = {weight.path.split("/")[-2] for weight in part.weights}
+    assert {path for path in paths if "block" in path} == {"block4_conv1", "block4_conv2"}
+    plain = recipes.build("cats_plain", data)
+    assert recipes.trained_part("cats_plain", data, plain) is plain
+
+
+def test_without_weights_for_photos_a_net_on_a_base_uses_drawings(monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_TIER", raising=False)
+    monkeypatch.setattr(recipes.pictures, "tier", lambda: "real")
+    monkeypatch.setattr(recipes.bases, "available", lambda name: None)
+    assert recipes.tier("cats_features") == "embedded"
+    assert "make data SET=mobilenet" in capsys.readouterr().out
+    monkeypatch.setattr(recipes.bases, "available", lambda name: "a file")
+    assert recipes.tier("cats_features") == "real"
+    assert capsys.readouterr().out == ""
+
+
+def test_who_demands_photos_is_not_given_drawings(monkeypatch):
+    monkeypatch.setenv("COURSE_TIER", "real")
+    monkeypatch.setattr(recipes.pictures, "tier", lambda: "real")
+    monkeypatch.setattr(recipes.bases, "available", lambda name: None)
+    assert recipes.tier("cats_features") == "real"

@@ -281,9 +281,13 @@ def test_without_warm_up_the_rate_only_falls():
 
 
 def test_the_precision_is_what_it_was_after_the_block_even_if_that_fails():
-    with pytest.raises(KeyError), computing_in("mixed_bfloat16"):
-        assert keras.layers.Dense(2).compute_dtype == "bfloat16"
-        raise KeyError
+    def fails():
+        with computing_in("mixed_bfloat16"):
+            assert keras.layers.Dense(2).compute_dtype == "bfloat16"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
     assert keras.layers.Dense(2).compute_dtype == "float32"
 
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +36,7 @@ def test_the_head_of_the_lecture_has_its_parameters():
 
 
 @pytest.mark.parametrize(("classes", "outputs"), [(2, 1), (3, 3), (7, 7)])
-@pytest.mark.parametrize("pooling", ["flatten", "average"])
+@pytest.mark.parametrize("pooling", ["flatten", "average", "max"])
 def test_a_head_puts_out_probabilities(classes, outputs, pooling):
     head = transfer.head((2, 3, 5), units=4, classes=classes, pooling=pooling)
     p = head.predict(RANDOM.random((6, 2, 3, 5)), verbose=0)
@@ -43,16 +46,17 @@ def test_a_head_puts_out_probabilities(classes, outputs, pooling):
         assert p.sum(axis=1) == pytest.approx(1)
 
 
-def test_an_averaging_head_does_not_care_where_something_is():
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_a_pooling_head_does_not_care_where_something_is(pooling):
     maps = RANDOM.random((1, 4, 4, 3)).astype("float32")
-    head = transfer.head((4, 4, 3), pooling="average")
+    head = transfer.head((4, 4, 3), pooling=pooling)
     moved = np.roll(maps, 1, axis=2)
     assert head(maps).numpy() == pytest.approx(head(moved).numpy(), abs=1e-6)
 
 
-@pytest.mark.parametrize("wrong", [{"classes": 1}, {"pooling": "max"}])
+@pytest.mark.parametrize("wrong", [{"classes": 1}, {"pooling": "median"}])
 def test_a_head_for_nothing_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"'flatten' or 'average'"):
+    with pytest.raises(ValueError, match="flatten, average, max"):
         transfer.head((2, 2, 8), **wrong)
 
 
@@ -200,3 +204,43 @@ def test_smoothing_is_the_recursion_of_the_lecture():
 def test_a_factor_out_of_range_is_refused(factor):
     with pytest.raises(ValueError, match="factor is"):
         transfer.smooth([1.0], factor)
+
+
+# Scaling out
+
+TWO_DEVICES = """
+import numpy as np
+from course_utils import bases, pipeline, training, transfer
+from course_utils.backend import keras, tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, halves)
+random = np.random.default_rng(0)
+x, y = random.integers(0, 256, (16, 32, 32, 3), np.uint8), np.arange(16) % 2
+
+
+def trained(strategy):
+    training.set_seed(0)
+    with strategy.scope():
+        base = bases.build("course", 32, weights=None)
+        model = transfer.join(base, transfer.head(base.output_shape[1:], units=4, dropout=0))
+        transfer.freeze(model, base)
+        training.compile_classifier(model, 1e-2, optimizer=keras.optimizers.SGD)
+    training.fit(model, pipeline.batches(x, y, 8, shuffle=False), epochs=2)
+    return np.concatenate([weight.ravel() for weight in model.get_weights()])
+
+
+both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+one = tf.distribute.get_strategy()
+print(both.num_replicas_in_sync, np.abs(trained(both) - trained(one)).max() < 1e-5)
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_train_to_the_same_weights_as_one():
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["2", "True"]

@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from course_utils import drawings, models, pictures, pretraining, runs
+from course_utils.backend import keras
+
+RANDOM = np.random.default_rng(0)
+
+
+def with_lived_in_norms(base):
+    """Give every batch normalization values as after a training."""
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            maps = layer.gamma.shape[0]
+            low_high = (0.5, 1.5), (-0.5, 0.5), (-1, 1), (0.5, 2)
+            layer.set_weights([RANDOM.uniform(*ends, maps) for ends in low_high])
+    return base
+
+
+def test_folding_leaves_what_the_base_computes_as_it_is():
+    trained = with_lived_in_norms(models.course_base(64, batch_norm=True))
+    plain = models.course_base(64)
+    pretraining.fold(trained, plain)
+    pixels = RANDOM.uniform(-1, 1, (4, 64, 64, 3)).astype("float32")
+    expected = trained.predict(pixels, verbose=0)
+    assert expected.max() > 0
+    folded = plain.predict(pixels, verbose=0)
+    assert np.allclose(folded, expected, rtol=0, atol=1e-4 * expected.max())
+
+
+def test_the_base_has_the_plan_of_vgg16():
+    base = models.course_base(64)
+    names = [layer.name for layer in base.layers[1:]]
+    assert names == [
+        f"block{block}_{part}" for block in range(1, 6) for part in ("conv1", "conv2", "pool")
+    ]
+    assert base.count_params() == 588_688
+    assert models.course_base(150).output_shape == (None, 4, 4, 128)
+    with pytest.raises(ValueError, match="size is 31"):
+        models.course_base(31)
+
+
+def test_no_cat_and_no_dog_is_among_what_the_base_has_seen(monkeypatch, tmp_path):
+    monkeypatch.setattr(pretraining, "COUNTS", {"train": 1, "test": 1})
+    monkeypatch.setattr(pretraining, "made_folder", lambda: tmp_path)
+    train, test = pretraining.source(16)
+    for part in (train, test):
+        assert len(part.x) == len(part.class_names) == 20
+        assert not set(part.class_names) & set(drawings.CATS_AND_DOGS)
+
+
+@pytest.mark.slow
+def test_the_base_can_be_made_again(monkeypatch, tmp_path):
+    """A very short pretraining, on few pictures: it records a run that can be loaded."""
+    x = RANDOM.integers(0, 256, (40, 64, 64, 3), np.uint8)
+    few = pictures.PictureFolder(x, np.arange(40) % 20, drawings.OTHER_KINDS, (), {})
+    monkeypatch.setattr(pretraining, "source", lambda: (few, replace(few, x=x[:20], y=few.y[:20])))
+    monkeypatch.setattr(pretraining, "EPOCHS", 1)
+    run = pretraining.remake(folder=tmp_path)
+    assert run.card["parameters"] == 588_688
+    runs.load("course_base", tmp_path).restore(models.course_base(64))
+    shipped = runs.load("course_base")
+    assert set(run.card) == set(shipped.card)
+    assert run.history.keys() == shipped.history.keys()
+
+
+def test_the_shipped_base_knows_its_kinds():
+    card = runs.load("course_base").card
+    assert card["test_accuracy"] > 0.95
+    assert card["training_images"] >= 20_000
