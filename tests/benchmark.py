@@ -8,23 +8,29 @@ import argparse
 import collections
 import contextlib
 import io
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import correlate2d
 
 from course_utils import (
+    bases,
     class_maps,
     datasets,
+    features,
     filters,
     layer_graph,
     learned_filters,
     models,
     pictures,
     pipeline,
+    recipes,
     training,
+    transfer,
 )
 from course_utils.backend import keras, tf
 from course_utils.convolution import conv2d, conv2d_loop
@@ -41,6 +47,13 @@ def seconds(function: Callable[[], object], repeats: int = 5) -> float:
         function()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def once(function: Callable[[], object]) -> float:
+    """Time the first call of a function."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def report(title: str, times: dict[str, float], ours: str = "course_utils") -> None:
@@ -278,12 +291,49 @@ def explain() -> None:
     climbing_for_filters()
 
 
+def features_and_head() -> None:
+    """Go from pictures to a trained head, without and with features on disk.
+
+    The peer is what a plain listing does: ``predict`` of the base with its preprocessing.
+    """
+    tier = recipes.tier("cats_features")
+    name = recipes.RECIPES["cats_features"].base[tier]
+    size = bases.BASES[name].size
+    data = pictures.load(photo_size=size, tier=tier)
+    base = bases.build(name, size)
+    parts = data.x_train, data.x_validation, data.x_test
+    plain = keras.Sequential([keras.Input((size, size, 3)), bases.preprocessing(base), base])
+
+    def with_head(folder: Path) -> None:
+        maps, validation_maps, _ = (features.extract(base, x, folder=folder) for x in parts)
+        head = transfer.head(maps.shape[1:], pooling="average")
+        steps = 10 * -(-len(maps) // 64)
+        training.compile_classifier(head, 2e-3, steps, keras.optimizers.Adam)
+        validation = (validation_maps, data.y_validation)
+        training.fit(head, maps, data.y_train, 10, 64, validation)
+
+    def predict() -> None:
+        for x in parts:
+            plain.predict(pipeline.batches(x, np.zeros(len(x)), shuffle=False), verbose=0)
+
+    with tempfile.TemporaryDirectory() as folder:
+        steps = {
+            "plain predict, no head": predict,
+            "features and head": lambda: with_head(Path(folder)),
+            "the same, features on disk": lambda: with_head(Path(folder)),
+        }
+        times = {name: once(step) for name, step in steps.items()}
+    title = f"{sum(map(len, parts)):,} pictures of {size} x {size} through {name}"
+    report(title, times, "features and head")
+
+
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
     benchmarks = {
         "convolution": one_convolution,
         "bank": filter_bank,
         "pictures": serving_pictures,
+        "features": features_and_head,
         "explain": explain,
         "training": training_race,
     }
