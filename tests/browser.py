@@ -258,10 +258,13 @@ def complaints(page: Page) -> list[str]:
 
 def stored(page: Page) -> np.ndarray:
     """Count, from the model, the pictures (first column) and widgets of every cell (row)."""
-    kinds = "image/png", "application/vnd.jupyter.widget-view+json"
+    kinds = ("image/png", "image/jpeg"), ("application/vnd.jupyter.widget-view+json",)
     return np.array(
         [
-            [sum(kind in output.get("data", {}) for output in each["outputs"]) for kind in kinds]
+            [
+                sum(any(k in o.get("data", {}) for k in kind) for o in each["outputs"])
+                for kind in kinds
+            ]
             for each in cells(page)
         ]
     )
