@@ -439,7 +439,8 @@ def test_large_and_hostile_pictures_do_not_fill_the_memory(tmp_path, target, mem
     command = [sys.executable, "-c", code, str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (target / "report.json").exists()
-    assert float(done.stdout) < 1200  # megabytes
+    # Megabytes: two pictures at a time, each in at most three copies of 196, and some for Python.
+    assert float(done.stdout) < 1300
 
 
 # Hostile archives

@@ -16,9 +16,12 @@ ACCURACY = {
     **{f"cats_dense-{tier}": (0.48, 0.68) for tier in ("real", "embedded")},
     **{
         f"cats_{name}-{tier}": (0.6, 0.95)
-        for name in ("plain", "dropout", "augmented", "both", "random_base")
+        for name in ("plain", "dropout", "augmented", "both")
         for tier in ("real", "embedded")
     },
+    **{f"cats_random_base-{tier}": (0.48, 0.65) for tier in ("real", "embedded")},
+    "cats_features-embedded": (0.78, 0.9),
+    "cats_end_to_end-embedded": (0.78, 0.9),
 }
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import os
@@ -219,12 +220,13 @@ def wait_until(condition, seconds=20):
 
 
 def helpers():
-    """Processes of TensorBoard that this one has started."""
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if any("tensorboard" in word for word in process.cmdline())
-    ]
+    """Processes of TensorBoard that this one has started and that are not about to vanish."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # which a zombie is, too
+            if any("tensorboard" in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -340,8 +342,9 @@ def test_a_proxy_is_not_asked(tmp_path, monkeypatch):
 
 
 KERNEL = """
-import sys, time
+import signal, sys, time
 from course_utils import tensorboards
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as a kernel does
 board = tensorboards.start(sys.argv[1])
 print(board.url, flush=True)
 try:
