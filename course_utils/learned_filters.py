@@ -12,8 +12,8 @@ from course_utils.layer_graph import Step, before_activation, find, run, seen_pi
 
 ops = keras.ops
 
-# Pictures to climb with at a time: more need memory, and gain no time.
-_AT_ONCE = 32
+# Pixels to climb with at a time: what lies in more of them no longer fits near the processor.
+_PIXELS_AT_ONCE = 90_000
 
 
 def maximise(
@@ -84,7 +84,8 @@ def maximise(
     noise = np.random.default_rng(seed).normal(size=(len(filters), size, size, graph[0].shape[-1]))
     start = ((low + high) / 2 + 0.05 * (high - low) * noise).astype(np.float32)
     climb = _climber(graph[0], step, steps, rate * (high - low))
-    parts = [slice(first, first + _AT_ONCE) for first in range(0, len(filters), _AT_ONCE)]
+    count = min(max(_PIXELS_AT_ONCE // size**2, 1), 32)
+    parts = [slice(first, first + count) for first in range(0, len(filters), count)]
     climbed = [climb(tf.constant(start[part]), tf.constant(filters[part])) for part in parts]
     images, history = zip(*climbed, strict=True)
     return np.concatenate(images), np.concatenate(history, axis=1)
