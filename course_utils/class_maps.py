@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from course_utils.backend import keras, tf
+from course_utils.heatmaps import check_classes
 from course_utils.layer_graph import Step, as_batch, class_scores, find, last_maps, run, trace
 
 ops = keras.ops
@@ -65,6 +66,7 @@ def cam(
     layer, kernel = _averaged_maps(score)
 
     def weigh(known, classes):
+        """Return the maps and the weights of the Dense layer."""
         maps, scores = run(known, [layer, score])
         classes = _predicted(scores) if classes is None else classes
         weights = tf.gather(tf.transpose(_both_directions(kernel)), classes)
@@ -124,6 +126,7 @@ def grad_cam(
     score, step = class_scores(steps), _maps_of(steps, layer)
 
     def weigh(known, classes):
+        """Return the maps A_k and their weights alpha_k."""
         maps, gradient = _maps_and_gradient(known, step, score, classes)
         return maps, tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
 
@@ -174,6 +177,7 @@ def hires_cam(
     score, step = class_scores(steps), _maps_of(steps, layer)
 
     def weigh(known, classes):
+        """Return the maps A_k and the gradient at each of their places."""
         return _maps_and_gradient(known, step, score, classes)
 
     return np.maximum(_weighted_maps(steps, x, score, target, batch_size, weigh), 0)
@@ -242,16 +246,7 @@ def _averaged_maps(score: Step) -> tuple[Step, tf.Tensor]:
 
 def _check_target(target: Target, count: int, classes: int) -> np.ndarray | None:
     """Return the class to explain for each picture, or None for the predicted ones."""
-    if target is None:
-        return None
-    numbers = np.asarray(target)
-    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), (count,)):
-        raise ValueError(
-            f"target is {target!r}; expected the number of a class, or {count}, one a picture."
-        )
-    if numbers.min() < 0 or numbers.max() >= classes:
-        raise ValueError(f"target is {target!r}; there are the classes 0 to {classes - 1}.")
-    return np.broadcast_to(numbers, (count,))
+    return None if target is None else check_classes(target, count, classes)
 
 
 def _both_directions(scores: tf.Tensor) -> tf.Tensor:

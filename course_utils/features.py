@@ -155,6 +155,7 @@ def _architecture(base: keras.Model) -> Any:
     holders = ("name", "keras_history", "input_layers", "output_layers")
 
     def nameless(value, holder=""):
+        """Put numbers in the place of names, at any depth."""
         if holder == "dtype":  # has a name too, which counts
             return value
         if isinstance(value, dict):
@@ -218,6 +219,7 @@ def _compute(
 
     @tf.function(input_signature=[tf.TensorSpec((None, *pictures.shape[1:]), tf.uint8)])
     def run(batch):
+        """Compute the features of a batch of bytes."""
         pixels = keras.ops.cast(batch, "float32") / 255
         return keras.ops.cast(base(prepare(pixels), training=False), "float32")
 

@@ -395,7 +395,10 @@ def _follow(model: keras.Model, given: Step, prefix: str, steps: list[Step]) -> 
     """Add the steps of a model, and of the models in it, to a list; return its last one."""
 
     def recorder(layer):
+        """Return what is called in the place of a layer."""
+
         def record(*args, **kwargs):
+            """Add the layer to the list, or the layers in it."""
             if isinstance(layer, keras.Sequential | keras.Function):
                 return _follow(layer, args[0], f"{prefix}{layer.name}/", steps)
             steps.append(_step(f"{prefix}{layer.name}", layer, args, kwargs))

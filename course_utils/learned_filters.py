@@ -34,7 +34,7 @@ def maximise(
     Parameters
     ----------
     model : keras.Model
-        Sequential or functional; other models may be nested in it. It is not changed.
+        Sequential or functional, also nested. It is not changed.
     layer : str
         Name of a layer, such as ``"conv2d_1"`` or ``"base/block1_conv1"``.
     filters : sequence of int, optional
@@ -44,8 +44,7 @@ def maximise(
     size : int, optional
         Height and width of the pictures in pixels; that of `canvas_size` if not given.
     rate : float
-        Length of a step: the root mean square of the change of a pixel, as a share of the
-        range.
+        Root mean square of the change of a pixel in a step, as a share of the range.
     input_range : (float, float)
         What the model reads as black and white. The pictures start as noise around its middle,
         and may leave it.
@@ -68,8 +67,8 @@ def maximise(
     --------
     >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, name="conv")])
     >>> images, history = maximise(model, "conv", filters=[0, 3], steps=5)
-    >>> images.shape, history.shape, bool((history[-1] > history[0]).all())
-    ((2, 3, 3, 1), (6, 2), True)
+    >>> images.shape, history.shape
+    ((2, 3, 3, 1), (6, 2))
     """
     graph = trace(model)
     step = find(graph, layer)
@@ -80,12 +79,10 @@ def maximise(
             f"steps {steps}, rate {rate}, input_range {input_range}: expected 0 or more steps, a "
             "rate above 0, and black below white."
         )
-    low, high = input_range
-    noise = np.random.default_rng(seed).normal(size=(len(filters), size, size, graph[0].shape[-1]))
-    start = ((low + high) / 2 + 0.05 * (high - low) * noise).astype(np.float32)
-    climb = _climber(graph[0], step, steps, rate * (high - low))
+    start = _noise((len(filters), size, size, graph[0].shape[-1]), input_range, seed)
+    climb = _climber(graph[0], step, steps, rate * (input_range[1] - input_range[0]))
     count = min(max(_PIXELS_AT_ONCE // size**2, 1), 32)
-    parts = [slice(first, first + count) for first in range(0, len(filters), count)]
+    parts = (slice(first, first + count) for first in range(0, len(filters), count))
     climbed = [climb(tf.constant(start[part]), tf.constant(filters[part])) for part in parts]
     images, history = zip(*climbed, strict=True)
     return np.concatenate(images), np.concatenate(history, axis=1)
@@ -161,6 +158,13 @@ def deprocess(images: np.ndarray, contrast: float = 0.15) -> np.ndarray:
     return np.rint(scaled.clip(0, 1) * 255).astype(np.uint8)
 
 
+def _noise(shape: tuple[int, ...], input_range: tuple[float, float], seed: int) -> np.ndarray:
+    """Make pictures of faint noise around the middle of a range."""
+    low, high = input_range
+    noise = np.random.default_rng(seed).normal(size=shape)
+    return ((low + high) / 2 + 0.05 * (high - low) * noise).astype(np.float32)
+
+
 def _climber(start: Step, layer: Step, steps: int, rate: float):
     """Compile gradient ascent for pictures and the filters that they shall excite."""
     before, activation = before_activation(layer)
@@ -176,6 +180,7 @@ def _climber(start: Step, layer: Step, steps: int, rate: float):
 
     @tf.function
     def climb(images, filters):
+        """Go uphill, and note the height before each step and after the last."""
         history = tf.TensorArray(tf.float32, steps + 1, element_shape=filters.shape)
         for number in tf.range(steps):
             with tf.GradientTape() as tape:

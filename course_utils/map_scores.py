@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from course_utils.heatmaps import check_maps, upsample
+from course_utils.heatmaps import check_classes, check_maps, upsample
 
 # Pictures to predict at a time: a matter of memory only.
 _AT_ONCE = 50
@@ -218,28 +218,20 @@ def deletion_curve(
     >>> deletion_curve(net, np.ones((2, 8, 8, 1)), np.ones((2, 2, 2)), steps=4).shares
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    pictures, maps = np.asarray(pictures, np.float32), check_maps(maps)
-    if pictures.ndim != 4 or len(pictures) != len(maps) or not np.isfinite(pictures).all():
-        raise ValueError(
-            f"pictures has shape {pictures.shape}, for {len(maps)} maps; expected as many, "
-            "(N, H, W, C), without NaN."
-        )
+    maps = check_maps(maps)
+    pictures = _check_pictures(pictures, len(maps))
     if steps < 1:
         raise ValueError(f"steps is {steps}; expected 1 or more.")
-    rng = np.random.default_rng(seed)
-    probabilities = _probabilities(model, pictures)
-    classes = _check_classes(target, probabilities)
-    instead = _instead(pictures, baseline)
-    shares = np.linspace(0, 1, steps + 1)
-    curves = []
+    p = _probabilities(model, pictures)
+    target = p.argmax(axis=1) if target is None else target
+    classes = check_classes(target, *p.shape)
+    rng, instead = np.random.default_rng(seed), _instead(pictures, baseline)
+    shares, curves = np.linspace(0, 1, steps + 1), []
     for order in (maps, rng.random(maps.shape)):
         ranks = _ranks(upsample(order, pictures.shape[1:3]), rng)
-        curve = []
-        for share in shares:
-            gone = (ranks < share)[..., np.newaxis]
-            predicted = _probabilities(model, np.where(gone, instead, pictures))
-            curve.append(predicted[np.arange(len(classes)), classes])
-        curves.append(np.stack(curve, axis=1))
+        gone = ((ranks < share)[..., np.newaxis] for share in shares)
+        p = [_probabilities(model, np.where(pixels, instead, pictures)) for pixels in gone]
+        curves.append(np.stack([each[np.arange(len(classes)), classes] for each in p], axis=1))
     return Deletion(shares, *curves)
 
 
@@ -280,15 +272,15 @@ def _probabilities(model: Any, pictures: np.ndarray) -> np.ndarray:
     return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
 
 
-def _check_classes(target: int | np.ndarray | None, probabilities: np.ndarray) -> np.ndarray:
-    """Return the class to watch in each picture."""
-    count, classes = probabilities.shape
-    numbers = probabilities.argmax(axis=1) if target is None else np.asarray(target)
-    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), (count,)):
-        raise ValueError(f"target is {target!r}; expected a class, or one for each picture.")
-    if numbers.min() < 0 or numbers.max() >= classes:
-        raise ValueError(f"target is {target!r}; there are the classes 0 to {classes - 1}.")
-    return np.broadcast_to(numbers, (count,))
+def _check_pictures(pictures: np.ndarray, count: int) -> np.ndarray:
+    """Return pictures as an array, or say what is wrong with them."""
+    pictures = np.asarray(pictures, np.float32)
+    if pictures.ndim != 4 or len(pictures) != count or not np.isfinite(pictures).all():
+        raise ValueError(
+            f"pictures has shape {pictures.shape}, for {count} maps; expected as many, "
+            "(N, H, W, C), without NaN."
+        )
+    return pictures
 
 
 def _instead(pictures: np.ndarray, baseline: str) -> np.ndarray:

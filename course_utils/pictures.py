@@ -209,6 +209,8 @@ def own(
     DataError
         As `read_folder`; or if there is only one class, or a class has fewer than five pictures.
     """
+    from sklearn.model_selection import train_test_split
+
     found = read_folder(folder, size)
     counts = np.bincount(found.y)
     named = ", ".join(f"{name} {n}" for name, n in zip(found.class_names, counts, strict=True))
@@ -219,6 +221,26 @@ def own(
         )
     if min(counts) < 5:
         raise DataError(f"{folder}: a class needs at least 5 pictures, 30 are better ({named}).")
+    numbers = np.concatenate([np.flatnonzero(found.y == n)[:most] for n in range(len(counts))])
+    train, held_out = train_test_split(
+        numbers, test_size=0.4, stratify=found.y[numbers], random_state=seed
+    )
+    validation, test = train_test_split(
+        held_out, test_size=0.5, stratify=found.y[held_out], random_state=seed
+    )
+    x_train, y_train, x_validation, y_validation, x_test, y_test = (
+        array[part] for part in (train, validation, test) for array in (found.x, found.y)
+    )
+    title = f"Your pictures in {Path(folder).name}"
+    data = Dataset(
+        "own", title, "real", x_train, y_train, x_test, y_test, found.class_names,
+        x_validation, y_validation,
+    )  # fmt: skip
+    return data, _notes(found, counts, named)
+
+
+def _notes(found: PictureFolder, counts: np.ndarray, named: str) -> list[str]:
+    """Say what to know about pictures of one's own."""
     notes = [f"left out: {path.name}: {why}" for path, why in found.left_out.items()]
     if min(counts) < 30:
         notes.append(f"few pictures: 30 of each class, or more, would be better ({named})")
@@ -227,29 +249,7 @@ def own(
             f"unbalanced: the largest class has more than twice as many pictures as the smallest "
             f"({named}); a net may prefer it"
         )
-    parts = _split([np.flatnonzero(found.y == n)[:most] for n in range(len(counts))], seed)
-    x_train, y_train, x_validation, y_validation, x_test, y_test = (
-        array[part] for part in parts for array in (found.x, found.y)
-    )
-    title = f"Your pictures in {Path(folder).name}"
-    data = Dataset(
-        "own", title, "real", x_train, y_train, x_test, y_test, found.class_names,
-        x_validation, y_validation,
-    )  # fmt: skip
-    return data, notes
-
-
-def _split(classes: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
-    """Share the numbers of the pictures of each class out to training, validation and test."""
-    random = np.random.default_rng(seed)
-    parts: list[list[np.ndarray]] = [[], [], []]
-    for numbers in classes:
-        fifth = len(numbers) // 5
-        mixed = random.permutation(numbers)
-        cuts = np.split(mixed, [len(numbers) - 2 * fifth, len(numbers) - fifth])
-        for part, cut in zip(parts, cuts, strict=True):
-            part.append(cut)
-    return [np.concatenate(part) for part in parts]
+    return notes
 
 
 def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> Dataset:

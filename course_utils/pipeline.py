@@ -66,6 +66,7 @@ def batches(
     pictures, labels = tf.constant(x), tf.constant(y.reshape(-1, 1), tf.float32)
 
     def prepared(numbers):
+        """Take the pictures of these numbers, as fractions, and change them."""
         batch = ops.cast(tf.gather(pictures, numbers), "float32") / 255
         batch = augment(batch, training=True) if augment else batch
         return batch, tf.gather(labels, numbers)
@@ -175,6 +176,7 @@ class RandomAffine(keras.layers.Layer):
         """Draw the changes for a number of pictures, as `affine_matrices` takes them."""
 
         def between(low, high):
+            """Draw a number for each picture."""
             return keras.random.uniform((count,), low, high, seed=self.generator)
 
         mirrored = between(0, 1) < 0.5 if self.flip else ops.zeros((count,), "bool")
