@@ -195,7 +195,7 @@ def check_classes(target: int | Sequence[int], count: int, classes: int) -> np.n
     numbers = np.asarray(target)
     if numbers.dtype.kind not in "iu" or numbers.shape not in ((), (count,)):
         raise ValueError(
-            f"target is {target!r}; expected the number of a class, or {count}, one for each picture."
+            f"target is {target!r}; expected a class, or {count}, one for each picture."
         )
     if numbers.min() < 0 or numbers.max() >= classes:
         raise ValueError(f"target is {target!r}; there are the classes 0 to {classes - 1}.")
