@@ -253,16 +253,17 @@ def affine_matrices(
     return reduce(ops.matmul, steps)
 
 
-def transform(images, interpolation: str = "bilinear", fill_mode: str = "nearest", **changes):
+def transform(images, fill_mode: str = "nearest", **changes):
     """Flip, rotate, shift, shear and zoom pictures by given amounts.
+
+    A value between pixels is found by bilinear interpolation.
 
     Parameters
     ----------
     images : float array or tensor of shape (N, H, W, C)
-    interpolation : {"bilinear", "nearest"}
-        How to find a value between pixels.
     fill_mode : {"nearest", "constant", "reflect", "wrap"}
-        What to show where a pixel comes from beyond the border.
+        What to show where a pixel comes from beyond the border: the last pixel again, black,
+        the picture mirrored, or the picture from its other side.
     **changes
         As `affine_matrices` takes them.
 
@@ -270,17 +271,62 @@ def transform(images, interpolation: str = "bilinear", fill_mode: str = "nearest
     -------
     float32 tensor of shape (N, H, W, C)
 
+    Raises
+    ------
+    ValueError
+        If there is no such fill mode.
+
     Examples
     --------
     >>> row = np.array([1.0, 2, 3, 4, 5]).reshape(1, 1, 5, 1)
     >>> transform(row, shift_x=[0.2]).numpy().ravel().tolist()
     [1.0, 1.0, 2.0, 3.0, 4.0]
     """
-    count, (height, width) = ops.shape(images)[0], images.shape[1:3]
-    matrices = ops.reshape(affine_matrices(height, width, **changes), (-1, 9))[:, :8]
-    matrices = ops.broadcast_to(matrices, (count, 8))
+    if fill_mode not in _FILL_MODES:
+        raise ValueError(f"fill_mode is {fill_mode!r}; expected one of {', '.join(_FILL_MODES)}.")
     images = ops.cast(images, "float32")
-    return ops.image.affine_transform(images, matrices, interpolation, fill_mode)
+    return _sample(images, affine_matrices(*images.shape[1:3], **changes), fill_mode)
+
+
+# Where in a row of ``count`` pixels to look for one that lies beyond its ends.
+_FILL_MODES = {
+    "nearest": lambda place, count: ops.clip(place, 0, count - 1),
+    "constant": lambda place, count: ops.clip(place, 0, count - 1),  # then made black
+    "reflect": lambda place, count: ops.minimum(place % (2 * count), (-1 - place) % (2 * count)),
+    "wrap": lambda place, count: place % count,
+}
+
+
+@tf.function(jit_compile=True)  # one loop over the pixels, without arrays of their coordinates
+def _sample(images, matrices, fill_mode: str):
+    """Mix each pixel from the four around the point where its matrix says it comes from."""
+    count, height, width, channels = ops.shape(images)
+    x, y = _origins(matrices, height, width)
+    left, top = ops.floor(x), ops.floor(y)
+    pixels = ops.reshape(images, (-1, channels))
+    start = ops.reshape(ops.arange(count) * (height * width), (-1, 1, 1))
+
+    def at(x, y):
+        """Take the pixels at whole-number places."""
+        x, y = ops.cast(x, "int32"), ops.cast(y, "int32")
+        inside = _FILL_MODES[fill_mode]
+        found = ops.take(pixels, start + inside(y, height) * width + inside(x, width), axis=0)
+        if fill_mode == "constant":
+            seen = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+            found *= ops.cast(seen, "float32")[..., None]
+        return found
+
+    right_share, lower_share = (x - left)[..., None], (y - top)[..., None]
+    upper = (1 - right_share) * at(left, top) + right_share * at(left + 1, top)
+    lower = (1 - right_share) * at(left, top + 1) + right_share * at(left + 1, top + 1)
+    return (1 - lower_share) * upper + lower_share * lower
+
+
+def _origins(matrices, height: int, width: int):
+    """Compute x and y of the point in the original for each pixel: two arrays (N, H, W)."""
+    column, row = ops.arange(width, dtype="float32"), ops.arange(height, dtype="float32")[:, None]
+    a, b, c, d, e, f = (matrices[:, i, j, None, None] for i in range(2) for j in range(3))
+    return a * column + b * row + c, d * column + e * row + f
 
 
 def _numbers(values):

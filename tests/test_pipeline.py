@@ -136,16 +136,30 @@ changes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None)
-@given(changes)
-def test_pixels_are_those_that_scipy_finds_with_the_same_matrix(change):
+IN_SCIPY = {
+    "nearest": "nearest",
+    "constant": "grid-constant",
+    "reflect": "reflect",
+    "wrap": "grid-wrap",
+}
+
+
+@pytest.mark.parametrize("fill_mode", IN_SCIPY)
+@settings(max_examples=30, deadline=None)
+@given(change=changes)
+def test_pixels_are_those_that_scipy_finds_with_the_same_matrix(fill_mode, change):
     change = {name: [value] for name, value in change.items()}
-    smooth = np.add.outer(np.arange(9.0) ** 1.5, 2 * np.arange(11.0))
+    ramp = np.add.outer(np.arange(1.0, 10), 2 * np.arange(11.0))
     matrix = affine_matrices(9, 11, **change).numpy()[0].astype(float)
     swapped = matrix[[1, 0, 2]][:, [1, 0, 2]]  # SciPy counts rows first
-    expected = affine_transform(smooth, swapped, order=1, mode="nearest")
-    found = transform(smooth[np.newaxis, ..., np.newaxis], **change)[0, ..., 0]
+    expected = affine_transform(ramp, swapped, order=1, mode=IN_SCIPY[fill_mode])
+    found = transform(ramp[np.newaxis, ..., np.newaxis], fill_mode, **change)[0, ..., 0]
     assert np.allclose(found, expected, atol=1e-2)
+
+
+def test_an_unknown_fill_mode_is_refused():
+    with pytest.raises(ValueError, match="'mirror'; expected one of nearest, constant"):
+        transform(SQUARE, "mirror")
 
 
 @settings(max_examples=50, deadline=None)

@@ -353,8 +353,8 @@ import signal, sys, time
 from course_utils import tensorboards
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as a kernel does
 board = tensorboards.start(sys.argv[1])
-print(board.url, flush=True)
 try:
+    print(board.url, flush=True)
     time.sleep(300)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
