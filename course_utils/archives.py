@@ -5,6 +5,7 @@ one: its names are looked at but never used as names of files, links are not fol
 more is unpacked than a photo may have.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -26,7 +27,7 @@ CLASS_NAMES = ("cat", "dog")
 # where the source is such a folder itself.
 _KAGGLE = re.compile(r"(?:(?:.*/)?train/)?(cat|dog)\.([0-9]{1,9})\.jpe?g", re.IGNORECASE)
 _MICROSOFT = re.compile(r"(?:(?:.*/)?PetImages/)?(cat|dog)/([0-9]{1,9})\.jpe?g", re.IGNORECASE)
-_FOLDERS = ("train", "petimages", "cat", "dog")
+_FOLDERS = ("train", "petimages", *CLASS_NAMES)
 _EXPECTED = "train/cat.0.jpg (as Kaggle's train.zip has them) or PetImages/Cat/0.jpg (Microsoft's)"
 
 _MOST_BYTES = 32 * 2**20
@@ -47,8 +48,9 @@ class Photo:
     number : int
         Cats and dogs are numbered each for themselves.
     read : function
-        Returns the bytes, up to 32 MB. Where that is impossible it raises a DataError whose
-        message is a reason, such as "it is a link".
+        Returns the bytes, up to 32 MB. Where the photo is the reason that this is impossible,
+        it raises a DataError whose message says so, such as "it is a link"; trouble of this
+        machine, such as a broken disk, is an OSError or a MemoryError.
     """
 
     name: str
@@ -266,7 +268,7 @@ def _read_file(path: Path) -> bytes:
             raise DataError("it is a folder" if stat.S_ISDIR(mode) else "it is no ordinary file")
         with open(path, "rb") as file:
             return _checked(file.read(_MOST_BYTES + 1))
-    except OSError as error:
+    except PermissionError as error:
         raise DataError(f"it cannot be read: {error.strerror}") from error
 
 
@@ -286,9 +288,18 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         if len(content) != min(info.file_size, _MOST_BYTES + 1):
             raise zipfile.BadZipFile("fewer bytes than promised")
     except Exception as error:
+        if _is_of_machine(error):
+            raise
         # zipfile and zlib raise half a dozen kinds of exception for a damaged archive.
         raise DataError("the archive is damaged here") from error
     return _checked(content)
+
+
+def _is_of_machine(error: Exception) -> bool:
+    """Tell whether an error in reading is trouble of this machine, not of the archive."""
+    # EINVAL comes from a damaged archive, which says that a file begins where none can.
+    is_of_system = isinstance(error, OSError) and error.errno != errno.EINVAL
+    return is_of_system or isinstance(error, MemoryError)
 
 
 def _checked(content: bytes) -> bytes:

@@ -113,7 +113,7 @@ class Preprocessing(keras.layers.Layer):
     Raises
     ------
     ValueError
-        If the mode is unknown.
+        If the mode is unknown, or pictures for "caffe" or "torch" have not three channels.
 
     Examples
     --------
@@ -134,6 +134,11 @@ class Preprocessing(keras.layers.Layer):
             raise TypeError(
                 f"The pixels are {keras.backend.standardize_dtype(pixels.dtype)}; expected "
                 "fractions from 0 to 1: divide bytes by 255 first."
+            )
+        if self.mode in ("caffe", "torch") and pixels.shape[-1] not in (3, None):
+            raise ValueError(
+                f"The pixels have the shape {tuple(pixels.shape)}, but {self.mode!r} needs three "
+                "channels, red, green and blue: repeat the one of a grey picture three times."
             )
         pixels = ops.cast(pixels, "float32")
         if self.mode == "caffe":
@@ -171,7 +176,8 @@ def preprocessing(base: keras.Model | str) -> Preprocessing:
     >>> preprocessing("vgg16").mode
     'caffe'
     """
-    return Preprocessing(_named(base if isinstance(base, str) else base.name).preprocessing)
+    known = _named(base if isinstance(base, str) else base.name)
+    return Preprocessing(known.preprocessing, name="preprocessing")
 
 
 def build(
@@ -236,7 +242,8 @@ def settle(base: keras.Model, pictures: np.ndarray) -> None:
     """Let batch normalization measure the means and variances of a base with random weights.
 
     Without it, what passes through a deep base with random weights fades to nothing, and the
-    base would be no fair control. One without batch normalization stays as it is.
+    base would be no fair control. One without batch normalization stays as it is; a frozen one
+    is measured too, and stays frozen.
 
     Parameters
     ----------
@@ -253,12 +260,14 @@ def settle(base: keras.Model, pictures: np.ndarray) -> None:
     True
     """
     norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    base(preprocessing(base)(pictures / np.float32(255)), training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    before = [(norm.momentum, norm.trainable) for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum, norm.trainable = 0.0, True
+        base(preprocessing(base)(pictures / np.float32(255)), training=True)
+    finally:
+        for norm, (momentum, trainable) in zip(norms, before, strict=True):
+            norm.momentum, norm.trainable = momentum, trainable
 
 
 def available(name: str) -> Path | None:

@@ -81,6 +81,8 @@ def as_jpeg(content: bytes) -> bytes:
     DataError
         If the picture is damaged or cannot be used; the message is a reason, such as "it is
         cut short".
+    MemoryError
+        If this machine has too little memory for it.
 
     Notes
     -----
@@ -106,8 +108,8 @@ def as_jpeg(content: bytes) -> bytes:
             is_large = picture.size[0] * picture.size[1] > _LARGE_PIXELS
             with _one_large_at_a_time if is_large else nullcontext():
                 return _decoded(picture, content)
-    except DataError:
-        raise
+    except (DataError, MemoryError):
+        raise  # want of memory is this machine's trouble, and says nothing about the picture
     except UnidentifiedImageError as error:
         raise DataError("it is no picture of a kind that is read here (JPEG, PNG, ...)") from error
     except Image.DecompressionBombError as error:
@@ -116,6 +118,39 @@ def as_jpeg(content: bytes) -> bytes:
         # Pillow raises a dozen kinds of exception for a damaged file.
         cut = "truncated" in str(error)
         raise DataError("it is cut short" if cut else "it is damaged") from error
+
+
+def upright_rgb(picture: "Image.Image") -> "Image.Image":
+    """Decode a picture of any mode to an upright one in RGB, 8 bits for each channel.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        As Pillow opens it, so with the EXIF data that says which side is up. Of an animation,
+        the current picture is taken.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Another picture, of mode "RGB". What is transparent is white. Grey values of 16 or 32
+        bits, or of floating point, are scaled to 0 to 255: white is the first of 1 (floating
+        point only), 255 and 65,535 that no value exceeds, else the largest value.
+
+    Raises
+    ------
+    Exception
+        If the file is damaged: Pillow raises a dozen kinds.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> upright_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))
+    (255, 255, 255)
+    >>> upright_rgb(Image.new("I;16", (1, 1), 39321)).getpixel((0, 0))
+    (153, 153, 153)
+    """
+    picture.load()  # some kinds of file have their EXIF data at the end
+    return _turned(_rgb(picture), _orientation(picture))
 
 
 def _check_size(width: int, height: int) -> None:
@@ -137,12 +172,11 @@ def _decoded(picture: "Image.Image", content: bytes) -> bytes:
     """Decode a picture in full; encode it again only where something is to be corrected."""
     picture.load()
     _check_size(*picture.size)
-    orientation = _orientation(picture)
     if picture.format == "JPEG":
         _check_scan(content)
-        if picture.mode == "RGB" and orientation == 1:
+        if picture.mode == "RGB" and _orientation(picture) == 1:
             return content
-    upright = _turned(_rgb(picture), orientation)
+    upright = upright_rgb(picture)
     upright.info = {}
     jpeg = BytesIO()
     upright.save(jpeg, "JPEG", quality=95, subsampling="4:4:4")

@@ -26,6 +26,7 @@ def make_once(
     fill: Callable[[Path], None],
     *,
     replace: bool = False,
+    helpers: bool = False,
 ) -> None:
     """Fill a folder that is not there yet, and give it its name when it is complete.
 
@@ -42,11 +43,16 @@ def make_once(
     replace : bool, default False
         Whether to make the folder anew without asking ``is_there``. What has its name is
         deleted, whatever it is, but only when the new folder is complete.
+    helpers : bool, default False
+        Whether ``fill`` starts helper processes, as ``shared_out`` does.
 
     Raises
     ------
     DataError
         If the disk cannot be written to.
+    RuntimeError
+        If ``fill`` starts helper processes, and this is one itself that is still importing
+        the user's script: the call is not under ``if __name__ == "__main__":``.
 
     Examples
     --------
@@ -59,10 +65,11 @@ def make_once(
     """
     from filelock import FileLock
 
-    _refuse_while_importing()
     try:
         if not replace and is_there():
             return
+        if helpers:
+            _refuse_while_importing()
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_beside(folder, "lock")):
             _put_back(folder)
@@ -154,33 +161,33 @@ def shared_out(
     """
     from concurrent.futures.process import BrokenProcessPool
 
+    results: list[Result] = []
     if processes > 1 and len(tasks) > 1:
         try:
-            return _by_helpers(work, tasks, min(processes, len(tasks)), on_done)
+            _by_helpers(work, tasks, min(processes, len(tasks)), on_done, results)
         except BrokenProcessPool:
-            pass  # no helper can be started here, or one was killed: start again alone
-    results = []
-    for task in tasks:
+            pass  # no helper can be started here, or one was killed: do the rest alone
+    for task in tasks[len(results) :]:
         results.append(work(task))
         on_done(task)
     return results
 
 
-def _by_helpers(work: Callable, tasks: Sequence, processes: int, on_done: Callable) -> list:
-    """Spread pieces of work over helper processes."""
+def _by_helpers(
+    work: Callable, tasks: Sequence, processes: int, on_done: Callable, results: list
+) -> None:
+    """Spread pieces of work over helper processes, and add their results to a list."""
     from concurrent.futures import ProcessPoolExecutor
 
     # Started afresh: a copy of this process would share TensorFlow's threads and locks.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare_helper)
-    results = []
     try:
         for task, result in zip(tasks, pool.map(work, tasks), strict=True):
             results.append(result)
             on_done(task)
     finally:
         pool.shutdown(cancel_futures=True)
-    return results
 
 
 def _prepare_helper() -> None:

@@ -1,6 +1,8 @@
 """The networks of the course, each a function that builds one.
 
-The layers are the ones that the notebooks draw and count; nothing is compiled here.
+The layers are the ones that the notebooks draw and count; nothing is compiled here. A layer
+that puts out probabilities computes in single precision, whatever the others compute in: a
+probability needs the digits.
 """
 
 import numpy as np
@@ -58,7 +60,7 @@ def mnist_dense() -> keras.Sequential:
             keras.Input((28, 28, 1)),
             layers.Flatten(),
             layers.Dense(512, activation="relu"),
-            layers.Dense(10, activation="softmax"),
+            layers.Dense(10, activation="softmax", dtype="float32"),
         ],
         name="mnist_dense",
     )
@@ -87,7 +89,7 @@ def mnist_convnet() -> keras.Sequential:
             layers.Conv2D(64, 3, activation="relu"),
             layers.Flatten(),
             layers.Dense(64, activation="relu"),
-            layers.Dense(10, activation="softmax"),
+            layers.Dense(10, activation="softmax", dtype="float32"),
         ],
         name="mnist_convnet",
     )
@@ -106,7 +108,10 @@ def mnist_gap() -> keras.Sequential:
     >>> mnist_gap().count_params()
     56394
     """
-    head = [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")]
+    head = [
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(10, activation="softmax", dtype="float32"),
+    ]
     return keras.Sequential(
         [keras.Input((28, 28, 1)), *_convolutional_part(), *head], name="mnist_gap"
     )
@@ -192,7 +197,6 @@ def pictures_convnet(size: int = 150, dropout: float = 0.0) -> keras.Sequential:
     for filters in (32, 64, 128, 128):
         stages += [layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D(2)]
     head = [layers.Dense(512, activation="relu")]
-    # In single precision whatever the others compute in: a probability needs the digits.
     head += [layers.Dense(1, activation="sigmoid", dtype="float32")]
     drop = [layers.Dropout(dropout)] if dropout else []
     return keras.Sequential(

@@ -116,7 +116,8 @@ def prepare(
         If ``per_class`` does not name the three parts, with at least one photo each.
     DataError
         If the source is missing, broken, laid out in another way, or has fewer than 8 good
-        photos of a class; if the target is there but incomplete, or cannot be written to.
+        photos of a class; if the target is there but incomplete, or cannot be written to; if
+        this machine fails to read a photo, as with a broken disk.
 
     Examples
     --------
@@ -362,6 +363,11 @@ def _write(folder: Path, photo: Photo) -> str | None:
         jpeg = as_jpeg(photo.read())
     except DataError as error:
         return str(error)
+    except OSError as error:
+        # The photo may be sound: without it, other photos would get into the parts.
+        raise DataError(
+            f"{photo.name} cannot be read: {error.strerror}. Mend this, and try again."
+        ) from error
     (folder / _file_name(photo)).write_bytes(jpeg)
     return None
 

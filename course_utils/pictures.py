@@ -10,17 +10,21 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from course_utils import drawings, photos
 from course_utils.datasets import Dataset
+from course_utils.jpegs import strict_pillow, upright_rgb
 from course_utils.settings import DataError, Tier, forced_tier, made_folder
 from course_utils.sources import how_to_get
 
-PARTS = ("train", "validation", "test")
+PARTS = tuple(photos.PER_CLASS)
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+# What file managers leave in a folder, in small letters.
+_CLUTTER = ("thumbs.db", "ehthumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,7 @@ class PictureFolder:
     files : tuple of pathlib.Path
         Where each picture comes from.
     left_out : dict of pathlib.Path to str
-        Files that could not be read, and why.
+        Files that were not read, and why: broken ones, and those of other kinds.
     """
 
     x: np.ndarray = field(repr=False)
@@ -80,6 +84,9 @@ def load(photo_size: int = 150, drawing_size: int = 64, tier: Tier | None = None
 
 def tier() -> Tier:
     """Return which pictures `load` takes: photos where they are on disk, else drawings.
+
+    Like `load`, it first prepares photos that are on disk but not prepared yet, or draws the
+    pictures that are not drawn yet, which may take minutes. Either happens once.
 
     Returns
     -------
@@ -151,12 +158,14 @@ def read_folder(
     Returns
     -------
     PictureFolder
-        Files that are no pictures, or broken, are left out and listed.
+        Files that are no pictures, or broken, are left out and listed; hidden files, and
+        what file managers leave behind, such as ``Thumbs.db``, are not even listed.
 
     Raises
     ------
     DataError
-        If there is no such folder, no class folder, or a class without a readable picture.
+        If there is no such folder, no class folder, or a class without a readable picture; if
+        this machine fails to read a file, as with a broken disk.
     ValueError
         If the size is below 1.
     """
@@ -165,8 +174,7 @@ def read_folder(
         raise ValueError(f"size is {size}; expected 1 pixel or more.")
     names = tuple(class_names or _class_folders(folder))
     paths = [(number, path) for number, name in enumerate(names) for path in _files(folder / name)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        read = list(pool.map(lambda item: _read(item[1], size), paths))
+    read = _read_all([path for _, path in paths], size)
     good = [i for i, picture in enumerate(read) if not isinstance(picture, str)]
     y = np.array([paths[i][0] for i in good], np.int64)
     left_out = {
@@ -192,7 +200,7 @@ def own(
     size : int
         Height and width of the result in pixels; other proportions are squeezed.
     most : int, optional
-        Use at most so many pictures of each class, the first ones.
+        Use at most so many pictures of each class, the first ones: 5 or more.
     seed : int
         Another seed splits otherwise.
 
@@ -208,12 +216,27 @@ def own(
     ------
     DataError
         As `read_folder`; or if there is only one class, or a class has fewer than five pictures.
+    ValueError
+        If the size is below 1, or ``most`` below 5.
     """
-    from sklearn.model_selection import train_test_split
-
+    if most is not None and most < 5:
+        raise ValueError(f"most is {most}; expected 5 pictures of each class or more.")
     found = read_folder(folder, size)
-    counts = np.bincount(found.y)
+    classes = range(len(found.class_names))
+    used = np.concatenate([np.flatnonzero(found.y == number)[:most] for number in classes])
+    counts = np.bincount(found.y[used])
     named = ", ".join(f"{name} {n}" for name, n in zip(found.class_names, counts, strict=True))
+    _check_counts(folder, counts, named)
+    train, validation, test = (
+        (found.x[part], found.y[part]) for part in _split(used, found.y[used], seed)
+    )
+    title = f"Your pictures in {Path(folder).name}"
+    data = Dataset("own", title, "real", *train, *test, found.class_names, *validation)
+    return data, _notes(found, counts, named)
+
+
+def _check_counts(folder: str | Path, counts: np.ndarray, named: str) -> None:
+    """Refuse a single class, and classes that are too small to be split."""
     if len(counts) < 2:
         raise DataError(
             f"{folder} holds pictures of one class only ({named}). Add a folder for each other "
@@ -221,27 +244,29 @@ def own(
         )
     if min(counts) < 5:
         raise DataError(f"{folder}: a class needs at least 5 pictures, 30 are better ({named}).")
-    numbers = np.concatenate([np.flatnonzero(found.y == n)[:most] for n in range(len(counts))])
-    train, held_out = train_test_split(
-        numbers, test_size=0.4, stratify=found.y[numbers], random_state=seed
+
+
+def _split(
+    numbers: np.ndarray, labels: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share out the numbers of pictures: 60 % of each class to train, 20 %, 20 % to test."""
+    from sklearn.model_selection import train_test_split
+
+    train, held_out, _, held_out_labels = train_test_split(
+        numbers, labels, test_size=0.4, stratify=labels, random_state=seed
     )
     validation, test = train_test_split(
-        held_out, test_size=0.5, stratify=found.y[held_out], random_state=seed
+        held_out, test_size=0.5, stratify=held_out_labels, random_state=seed
     )
-    x_train, y_train, x_validation, y_validation, x_test, y_test = (
-        array[part] for part in (train, validation, test) for array in (found.x, found.y)
-    )
-    title = f"Your pictures in {Path(folder).name}"
-    data = Dataset(
-        "own", title, "real", x_train, y_train, x_test, y_test, found.class_names,
-        x_validation, y_validation,
-    )  # fmt: skip
-    return data, _notes(found, counts, named)
+    return train, validation, test
 
 
 def _notes(found: PictureFolder, counts: np.ndarray, named: str) -> list[str]:
     """Say what to know about pictures of one's own."""
-    notes = [f"left out: {path.name}: {why}" for path, why in found.left_out.items()]
+    files: dict[str, list[str]] = {}
+    for path, why in found.left_out.items():
+        files.setdefault(why, []).append(path.name)
+    notes = [f"left out: {_some(names)}: {why}" for why, names in files.items()]
     if min(counts) < 30:
         notes.append(f"few pictures: 30 of each class, or more, would be better ({named})")
     if max(counts) > 2 * min(counts):
@@ -252,14 +277,22 @@ def _notes(found: PictureFolder, counts: np.ndarray, named: str) -> list[str]:
     return notes
 
 
+def _some(names: list[str]) -> str:
+    """Name the first five of some files, and say how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
 def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> Dataset:
     """Read the three parts of a set."""
-    parts = [read_folder(folder / part, size, ("cat", "dog")) for part in PARTS]
+    parts = [read_folder(folder / part, size, photos.CLASS_NAMES) for part in PARTS]
     for part in parts:
-        if part.left_out:
+        # Files of other kinds do no harm beside the pictures.
+        broken = {path: why for path, why in part.left_out.items() if _is_named_as_picture(path)}
+        if broken:
             raise DataError(
-                f"{len(part.left_out)} picture(s) of {title} cannot be read"
-                f"{_first(part.left_out)}. Move {folder} away; it is then made again."
+                f"{len(broken)} picture(s) of {title} cannot be read{_first(broken)}. "
+                f"Move {folder} away; it is then made again."
             )
     train, validation, test = parts
     return Dataset(
@@ -290,12 +323,12 @@ def _class_folders(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """List the pictures in a folder: 2 comes before 10, and hidden files do not count."""
+    """List the files in a folder: 2 comes before 10; hidden ones and clutter do not count."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.")
     files = [p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file()]
     return sorted(
-        (p for p in files if p.suffix.lower() in _ENDINGS), key=lambda p: _natural(p.name)
+        (p for p in files if p.name.lower() not in _CLUTTER), key=lambda p: _natural(p.name)
     )
 
 
@@ -304,17 +337,49 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
 
 
+def _is_named_as_picture(path: Path) -> bool:
+    """Tell by its ending whether a file should be a picture."""
+    return path.suffix.lower() in _ENDINGS
+
+
+def _read_all(paths: list[Path], size: int) -> list[np.ndarray | str]:
+    """Read pictures side by side; in place of one that is left out, say why."""
+    from PIL import Image
+
+    # Filters of warnings count for all threads, so they are set here and not in each of them.
+    with strict_pillow(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return list(pool.map(lambda path: _read(path, size), paths))
+
+
 def _read(path: Path, size: int) -> np.ndarray | str:
+    """Read a picture and resize it, or say why it is left out."""
+    if not _is_named_as_picture(path):
+        return f"not a picture format that the course reads ({', '.join(_ENDINGS[:3])}, ...)"
+    try:
+        content = path.read_bytes()
+    except PermissionError as error:
+        return f"it cannot be read: {error.strerror}"
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Mend this, and try again."
+        ) from error
+    return _decoded(content, size)
+
+
+def _decoded(content: bytes, size: int) -> np.ndarray | str:
     """Decode a picture and resize it, or say why that is impossible."""
-    from PIL import Image, ImageOps
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                picture.draft("RGB", (size, size))
-                upright = ImageOps.exif_transpose(picture).convert("RGB")
+        with Image.open(BytesIO(content)) as picture:
+            picture.draft("RGB", (size, size))
+            upright = upright_rgb(picture)
         return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+    except MemoryError:
+        raise  # this machine's trouble, which says nothing about the picture
+    except UnidentifiedImageError:
+        return "it is no picture, or a damaged one"
     except Exception as error:  # Pillow raises a dozen kinds of exception for a broken file
         return str(error) or type(error).__name__
 

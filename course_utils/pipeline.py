@@ -1,7 +1,7 @@
 """From pictures in memory to the batches that a network trains on.
 
 Pictures are kept as bytes, one a pixel and colour, and become numbers from 0 to 1 batch by
-batch; augmented batches are different each time. Everything is done by Keras and tf.data.
+batch; augmented batches are different each time.
 """
 
 import os
@@ -69,7 +69,7 @@ def batches(
         """Take the pictures of these numbers, as fractions, and change them."""
         batch = ops.cast(tf.gather(pictures, numbers), "float32") / 255
         batch = augment(batch, training=True) if augment else batch
-        return batch, tf.gather(labels, numbers)
+        return ops.cast(batch, "float32"), tf.gather(labels, numbers)
 
     numbers = tf.data.Dataset.range(len(x))
     if shuffle:
@@ -80,39 +80,7 @@ def batches(
     return numbers.batch(batch_size).map(prepared).prefetch(2).with_options(options)
 
 
-def classic_augmentation(seed: int | None = None) -> keras.Sequential:
-    """Chain Keras's own layers for flip, rotation, shift, shear and zoom.
-
-    Every layer computes all its pixels anew from those of the layer before.
-
-    Parameters
-    ----------
-    seed : int, optional
-        Makes the changes repeatable.
-
-    Returns
-    -------
-    keras.Sequential
-        float (B, H, W, C) -> the same shape; the identity when called with ``training=False``.
-
-    Examples
-    --------
-    >>> [layer.name.split("_")[1] for layer in classic_augmentation().layers]
-    ['flip', 'rotation', 'translation', 'shear', 'zoom']
-    """
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            layers.RandomFlip("horizontal", seed=seed),
-            layers.RandomRotation(40 / 360, fill_mode="nearest", seed=seed),
-            layers.RandomTranslation(0.2, 0.2, fill_mode="nearest", seed=seed),
-            layers.RandomShear(0.2, 0.2, fill_mode="nearest", seed=seed),
-            layers.RandomZoom(0.2, 0.2, fill_mode="nearest", seed=seed),
-        ],
-        name="classic_augmentation",
-    )
-
-
+@keras.saving.register_keras_serializable(package="course_utils")
 class RandomAffine(keras.layers.Layer):
     """Flip, rotate, shift, shear and zoom at random, all in one affine transform.
 
@@ -128,7 +96,7 @@ class RandomAffine(keras.layers.Layer):
     shift : float
         Largest shift, as a share of width and height, in any direction.
     shear : float
-        Largest shear, of rows and of columns, as `affine_matrices` understands it.
+        Largest shear, of rows and of columns, in [0, 1), as `affine_matrices` understands it.
     zoom : float
         Largest change of width and of height, in [0, 1): 0.2 is from 80 % to 120 %.
     seed : int, optional
@@ -137,7 +105,7 @@ class RandomAffine(keras.layers.Layer):
     Raises
     ------
     ValueError
-        If a range is negative, or the zoom is not below 1.
+        If a range is negative or not finite, or shear or zoom are not below 1.
 
     Examples
     --------
@@ -156,11 +124,13 @@ class RandomAffine(keras.layers.Layer):
         seed: int | None = None,
         **options,
     ) -> None:
+        options.setdefault("dtype", "float32")  # even where the network computes in less
         super().__init__(**options)
-        if not (all(most >= 0 for most in (rotation, shift, shear, zoom)) and zoom < 1):
+        ranges = (rotation, shift, shear, zoom)
+        if not (all(0 <= most < np.inf for most in ranges) and max(shear, zoom) < 1):
             raise ValueError(
                 f"rotation {rotation}, shift {shift}, shear {shear} and zoom {zoom}: "
-                "none may be negative, and zoom must be below 1."
+                "none may be negative or infinite, and shear and zoom must be below 1."
             )
         self.flip, self.rotation, self.shift = flip, rotation, shift
         self.shear, self.zoom, self.seed = shear, zoom, seed
@@ -222,9 +192,10 @@ def affine_matrices(
         To the right and down, as a share of width and height.
     shear_x, shear_y : sequence of float
         How far a row slides to the right for each pixel that it lies below the middle, and a
-        column down for each pixel right of it.
+        column down for each pixel right of it. Both at once also enlarge the picture, by
+        ``1 / (1 - shear_x * shear_y)``.
     zoom_x, zoom_y : sequence of float
-        Width and height of what is shown, relative to before: 2 is twice as large.
+        Width and height of what is shown, relative to before, above 0: 2 is twice as large.
 
     Returns
     -------
@@ -260,7 +231,8 @@ def transform(images, fill_mode: str = "nearest", **changes):
 
     Parameters
     ----------
-    images : float array or tensor of shape (N, H, W, C)
+    images : array or tensor of shape (N, H, W, C)
+        Height and width must be known.
     fill_mode : {"nearest", "constant", "reflect", "wrap"}
         What to show where a pixel comes from beyond the border: the last pixel again, black,
         the picture mirrored, or the picture from its other side.
@@ -274,7 +246,8 @@ def transform(images, fill_mode: str = "nearest", **changes):
     Raises
     ------
     ValueError
-        If there is no such fill mode.
+        If the shape is another one, the changes are for another number of pictures, or there is
+        no such fill mode.
 
     Examples
     --------
@@ -285,7 +258,13 @@ def transform(images, fill_mode: str = "nearest", **changes):
     if fill_mode not in _FILL_MODES:
         raise ValueError(f"fill_mode is {fill_mode!r}; expected one of {', '.join(_FILL_MODES)}.")
     images = ops.cast(images, "float32")
-    return _sample(images, affine_matrices(*images.shape[1:3], **changes), fill_mode)
+    if len(images.shape) != 4 or None in images.shape[1:]:
+        raise ValueError(f"The pictures have shape {images.shape}; expected (N, H, W, C).")
+    matrices = affine_matrices(*images.shape[1:3], **changes)
+    count, changed = images.shape[0], matrices.shape[0]
+    if count and changed and changed not in (1, count):
+        raise ValueError(f"There are changes for {changed} pictures, but the pictures are {count}.")
+    return _sample(images, matrices, fill_mode)
 
 
 # Where in a row of ``count`` pixels to look for one that lies beyond its ends.
@@ -313,7 +292,7 @@ def _sample(images, matrices, fill_mode: str):
         found = ops.take(pixels, start + inside(y, height) * width + inside(x, width), axis=0)
         if fill_mode == "constant":
             seen = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-            found *= ops.cast(seen, "float32")[..., None]
+            found = ops.where(seen[..., None], found, 0)
         return found
 
     right_share, lower_share = (x - left)[..., None], (y - top)[..., None]
@@ -337,8 +316,9 @@ def _numbers(values):
 def _matrices(*rows):
     """Stack numbers, and tensors with one number for each picture, to 3 x 3 matrices."""
     numbers = [_numbers(number) for row in (*rows, (0, 0, 1)) for number in row]
-    zero = sum(ops.reshape(number, (-1,)) * 0 for number in numbers)  # of the longest shape
-    return ops.reshape(ops.stack([number + zero for number in numbers], axis=-1), (-1, 3, 3))
+    shape = reduce(tf.broadcast_dynamic_shape, map(tf.shape, numbers))
+    numbers = [tf.broadcast_to(number, shape) for number in numbers]
+    return ops.reshape(ops.stack(numbers, axis=-1), (-1, 3, 3))
 
 
 def _check(x: np.ndarray, y: np.ndarray, batch_size: int) -> None:

@@ -5,6 +5,7 @@ does ``python -m course_utils.recipes mnist_gap``, on the tier that ``COURSE_TIE
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,8 @@ class Recipe:
         ``"mnist"`` for digits, ``"pictures"`` for cats and dogs.
     epochs : dict of tier to int
         How many times the data of that tier is gone through.
+    batch_size : int
+        Pictures in one step of the training.
     size : dict of tier to int
         Height and width of the pictures in pixels, where the recipe has a say in it.
     learning_rate : dict of tier to float
@@ -173,9 +176,7 @@ RECIPES = {
     ),
     "cats_plain": _on_pictures(),
     "cats_dropout": _on_pictures(dropout=0.5, seeds=ONE_SEED),
-    "cats_augmented": _on_pictures(
-        **_LONG | {"epochs": {"real": 60, "embedded": 45}}, seeds=ONE_SEED
-    ),
+    "cats_augmented": _on_pictures(**_LONG, seeds=ONE_SEED),
     "cats_both": _on_pictures(dropout=0.5, weights=("real", "embedded"), **_LONG),
     "cats_random_base": _on_base(pretrained=False, weights=()),
     "cats_features": _on_base(),
@@ -343,7 +344,8 @@ def train(
     callbacks : sequence of keras.callbacks.Callback
         Called besides those that show the progress.
     seed : int
-        For the order of the pictures and the changes made to them.
+        For the order of cats and dogs and the changes made to them. (Digits and features are
+        shuffled by Keras, whose seed is set by `training.set_seed`.)
 
     Returns
     -------
@@ -353,12 +355,7 @@ def train(
     recipe = RECIPES[name]
     epochs = recipe.epochs[data.tier] if epochs is None else epochs
     if recipe.data == "mnist":
-        steps = epochs * -(-len(data.x_train) // recipe.batch_size)
-        training.compile_classifier(model, recipe.learning_rate[data.tier], steps, warm_up=0)
-        x_train = models.as_input(data.x_train)
-        return training.fit(
-            model, x_train, data.y_train, epochs, recipe.batch_size, callbacks=callbacks
-        )
+        return _fit_on_digits(recipe, data, model, epochs, callbacks)
     if recipe.base and not recipe.augment:
         return _fit_on_features(recipe, data, model, epochs, callbacks)
     if recipe.unfrozen:
@@ -371,6 +368,20 @@ def train(
     history = _fit_on_pictures(unchanged, data, model, head_start, callbacks, seed)
     rest = _fit_on_pictures(recipe, data, model, epochs - head_start, callbacks, seed)
     return {metric: history[metric] + values for metric, values in rest.items()}
+
+
+def _fit_on_digits(
+    recipe: Recipe,
+    data: datasets.Dataset,
+    model: keras.Model,
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> training.History:
+    """Train a net on digits."""
+    x, batch_size = models.as_input(data.x_train), recipe.batch_size
+    steps = epochs * math.ceil(len(x) / batch_size)
+    training.compile_classifier(model, recipe.learning_rate[data.tier], steps, warm_up=0)
+    return training.fit(model, x, data.y_train, epochs, batch_size, callbacks=callbacks)
 
 
 def _fit_on_pictures(
@@ -404,7 +415,7 @@ def _fit_on_features(
     """Train the head of a net on the features of its base, computed once."""
     base, head = model.layers[-2:]
     maps, validation_maps = (features.extract(base, x) for x in (data.x_train, data.x_validation))
-    steps = epochs * -(-len(maps) // recipe.batch_size)
+    steps = epochs * math.ceil(len(maps) / recipe.batch_size)
     rate, optimizer = recipe.learning_rate[data.tier], recipe.optimizer[data.tier]
     training.compile_classifier(head, rate, steps, optimizer)
     validation = (validation_maps, data.y_validation)
@@ -481,14 +492,20 @@ def recorded(name: str, tier: Tier) -> list[str]:
 
 
 def remake(
-    name: str, seed: int = 0, folder: Path = runs.RUNS_FOLDER, precision: str = "float32"
+    name: str,
+    data: datasets.Dataset,
+    seed: int = 0,
+    folder: Path = runs.RUNS_FOLDER,
+    precision: str = "float32",
 ) -> runs.Run:
-    """Train a net by its recipe, on the tier that is on disk, and record the run.
+    """Train a net by its recipe, and record the run.
 
     Parameters
     ----------
     name : str
         A key of `RECIPES`.
+    data : datasets.Dataset
+        As `load` returns it.
     seed : int
         One of the recipe's seeds.
     folder : pathlib.Path
@@ -502,8 +519,6 @@ def remake(
     runs.Run
         Named after recipe and tier; its test accuracy is that of the recorded weights.
     """
-    recipe = RECIPES[name]
-    data = load(name)
     training.set_seed(seed)
     with training.computing_in(precision):
         trained = build(name, data)
@@ -520,20 +535,27 @@ def remake(
         "test_images": len(data.x_test),
         "image_shape": list(data.x_train.shape[1:]),
         "test_accuracy": round(accuracy(name, data, model), 4),
-        "optimizer": recipe.optimizer[data.tier].__name__
-        + (", cosine decay of the learning rate" if recipe.cosine else ""),
-        "learning_rate": recipe.learning_rate[data.tier],
-        "batch_size": recipe.batch_size,
-        "augment": recipe.augment and recipe.augment[data.tier],
+        **_settings(RECIPES[name], data.tier),
         "epochs": len(history["loss"]),
         "seed": seed,
         "precision": precision,
         "parameters": model.count_params(),
-        **({"base": recipe.base[data.tier]} if recipe.base else {}),
         "seconds": round(sum(history["seconds"]), 1),
     }
-    weights = data.tier in recipe.weights and seed == 0
+    weights = data.tier in RECIPES[name].weights and seed == 0
     return runs.record(run_name(name, data.tier, seed), part, history, card, folder, weights)
+
+
+def _settings(recipe: Recipe, tier: Tier) -> dict:
+    """Say how a recipe trains, for the card of a run."""
+    decay = ", cosine decay of the learning rate" if recipe.cosine else ""
+    settings = {
+        "optimizer": recipe.optimizer[tier].__name__ + decay,
+        "learning_rate": recipe.learning_rate[tier],
+        "batch_size": recipe.batch_size,
+        "augment": recipe.augment and recipe.augment[tier],
+    }
+    return settings | ({"base": recipe.base[tier]} if recipe.base else {})
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
@@ -570,9 +592,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no recipe for {', '.join(unknown)}; there are: {', '.join(RECIPES)}")
     try:
         for name in options.names or RECIPES:
-            for seed in RECIPES[name].seeds[load(name).tier]:
+            data = load(name)
+            for seed in RECIPES[name].seeds[data.tier]:
                 print(f"Training {name}, seed {seed} ...", flush=True)
-                print(remake(name, seed, precision=options.precision).sentence(), flush=True)
+                run = remake(name, data, seed, precision=options.precision)
+                print(run.sentence(), flush=True)
     except (DataError, runs.RunError) as error:
         print(error, file=sys.stderr)
         return 1

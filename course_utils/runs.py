@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import re
-import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from course_utils.backend import keras
-from course_utils.settings import COURSE_FOLDER
+from course_utils.making import make_once
+from course_utils.settings import COURSE_FOLDER, DataError
 from course_utils.training import History
 
 RUNS_FOLDER = COURSE_FOLDER / "data" / "runs"
@@ -41,6 +41,8 @@ class Run:
         What was trained, on what, how, and what came out.
     history : dict of str to list of float
         One value for each epoch.
+    folder : pathlib.Path
+        Where its files are.
     """
 
     name: str
@@ -109,10 +111,16 @@ def halve_weights(model: keras.Model) -> None:
     Raises
     ------
     RunError
-        If a weight is too large for half precision (beyond 65,504).
+        If a weight is NaN, or too large for half precision (beyond 65,504).
     """
+    weights = [np.asarray(weight) for weight in model.get_weights()]
+    if any(np.isnan(weight).any() for weight in weights):
+        raise RunError(
+            f"{model.name!r} holds weights that are NaN: its training has diverged. "
+            "Train it again, with a smaller learning rate."
+        )
     with np.errstate(over="ignore"):
-        halves = [np.asarray(weight).astype(np.float16) for weight in model.get_weights()]
+        halves = [weight.astype(np.float16) for weight in weights]
     if not all(np.isfinite(half).all() for half in halves):
         raise RunError(f"{model.name!r} holds weights beyond 65,504, too large to record.")
     model.set_weights(halves)
@@ -151,26 +159,27 @@ def record(
     Raises
     ------
     RunError
-        If the folder cannot be written, a number in the history is not finite, or a weight is
-        too large for half precision.
+        If something that is no run has its name, the folder cannot be written, a number in the
+        history is not finite, or a weight is NaN or too large for half precision.
     """
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise RunError(f"{name!r} is no name for a run: use letters, digits, '-', '_' and '.'.")
+    _check_place(name, folder)
     halve_weights(model)
     halves = [weight.astype(np.float16) for weight in model.get_weights()]
     card = {"name": name, "model": model.name, **card, "weights": weights, **_machine()}
-    target, draft = folder / name, folder / f".{name}.{os.getpid()}.draft"
-    try:
-        draft.mkdir(parents=True)
+
+    def write(draft: Path) -> None:
+        """Write the files of the run."""
         _write_json(draft / "card.json", card)
         _write_json(draft / "history.json", history)
         if weights:
             np.savez_compressed(draft / "weights.npz", *halves)
-        _put_in_place(draft, target)
-    except (OSError, TypeError, ValueError) as error:
-        raise RunError(f"Run {name!r} could not be written to {folder}: {error}.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+
+    try:
+        make_once(folder / name, lambda: False, write, replace=True)
+    except (DataError, TypeError, ValueError) as error:
+        # What a DataError advises, to set COURSE_DATA, moves no runs.
+        reason = error.__cause__ or error
+        raise RunError(f"Run {name!r} could not be written to {folder}: {reason}.") from error
     return load(name, folder)
 
 
@@ -205,18 +214,16 @@ def load(name: str, folder: Path = RUNS_FOLDER) -> Run:
     return Run(name, _read_json(home / "card.json"), _read_json(home / "history.json"), home)
 
 
-def _put_in_place(draft: Path, target: Path) -> None:
-    """Rename a finished folder to its name; what had that name goes last."""
-    replaced = draft.with_suffix(".replaced")
-    if target.exists():
-        target.rename(replaced)
-    try:
-        draft.rename(target)
-    except OSError:
-        if replaced.exists():
-            replaced.rename(target)
-        raise
-    shutil.rmtree(replaced, ignore_errors=True)
+def _check_place(name: str, folder: Path) -> None:
+    """Refuse a name that is none, or that something else than a run has."""
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise RunError(f"{name!r} is no name for a run: use letters, digits, '-', '_' and '.'.")
+    target = folder / name
+    if os.path.lexists(target) and not (target / "card.json").is_file():
+        raise RunError(
+            f"{target} is no recorded run: there is no card.json in it. "
+            "Move it away, or choose another name."
+        )
 
 
 def _read_weights(path: Path) -> list[np.ndarray]:
@@ -251,9 +258,16 @@ def _unreadable(path: Path, error: Exception) -> RunError:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON that reads well in a diff."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=float)
-    path.write_text(text + "\n", "utf-8")
+    """Write JSON that reads well in a diff, with the same bytes on every system."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+    path.write_text(text + "\n", "utf-8", newline="\n")
+
+
+def _plain(value: Any) -> Any:
+    """Turn a number of NumPy into one of Python; refuse anything else."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is neither text nor a number that JSON can hold")
 
 
 def _machine() -> dict[str, Any]:

@@ -8,6 +8,8 @@ where the two differ.
 
 from dataclasses import dataclass, field
 
+from course_utils.archives import CLASS_NAMES
+
 _KERAS_FILES = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _KERAS_WEIGHTS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _STREET_NUMBERS = "http://ufldl.stanford.edu/housenumbers/"
@@ -182,7 +184,7 @@ DOGS_VS_CATS = Source(
             "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
         ),
     ),
-    class_names=("cat", "dog"),
+    class_names=CLASS_NAMES,
 )
 
 VGG16 = Source(

@@ -19,6 +19,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from IPython.display import display, update_display
 
@@ -31,7 +32,8 @@ class Board:
     """A TensorBoard that runs; `start` makes it.
 
     As the last line of a cell it shows itself in a frame, with a link to a page of its own;
-    once it is stopped, the cell says so instead. In a ``with`` block it is stopped at the end.
+    once it is stopped, the cell says so instead. In a ``with`` block it is stopped at the end,
+    and so for every cell that has started one on the same folder: they share it.
 
     Attributes
     ----------
@@ -54,8 +56,8 @@ class Board:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop it; a second time does nothing."""
-        if self.running:
+        """Stop it, and clear away after it if it has ended by itself; once is enough."""
+        if not self._process.stdout.closed:  # which is the last thing that `_end` does
             _end(self._process)
             if self._shown:
                 update_display(self._view(), raw=True, display_id=self._display_id)
@@ -87,6 +89,7 @@ class Board:
 
 
 _boards: dict[Path, Board] = {}
+_starting = threading.Lock()
 
 
 def start(log_dir: str | Path, timeout: float = 60) -> Board:
@@ -112,7 +115,8 @@ def start(log_dir: str | Path, timeout: float = 60) -> Board:
     ImportError
         If TensorBoard is not installed.
     RuntimeError
-        If TensorBoard does not answer in time; the message ends with what it has printed.
+        If TensorBoard ends, or does not answer in time; the message ends with what it has
+        printed.
 
     Examples
     --------
@@ -124,10 +128,13 @@ def start(log_dir: str | Path, timeout: float = 60) -> Board:
     _event_files(folder)
     if importlib.util.find_spec("tensorboard") is None:
         raise ImportError("TensorBoard is not installed: run pip install -r requirements.txt.")
-    if folder not in _boards or not _boards[folder].running:
-        _boards[folder] = Board(folder, *_launch(folder, timeout))
-        atexit.register(_boards[folder].stop)
-    return _boards[folder]
+    with _starting:
+        if folder in _boards and not _boards[folder].running:
+            _boards.pop(folder).stop()
+        if folder not in _boards:
+            _boards[folder] = Board(folder, *_launch(folder, timeout))
+            atexit.register(_boards[folder].stop)
+        return _boards[folder]
 
 
 def scalars(log_dir: str | Path) -> dict[str, dict[str, list[float]]]:
@@ -259,29 +266,36 @@ def _event_files(folder: Path) -> list[Path]:
 
 
 def _launch(folder: Path, timeout: float) -> tuple[str, subprocess.Popen]:
-    """Start the process, and wait until it has an address and answers there."""
-    command = [sys.executable, "-P", "-m", "course_utils.tensorboards", str(folder)]
+    """Start TensorBoard, and wait until it has an address and answers there."""
+    failure = f"did not answer within {timeout:g} seconds"
     with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-            env={**os.environ, "no_grpc_proxy": "localhost"},  # it talks to a helper of its own
-            start_new_session=True,  # so that interrupting a cell does not reach it
-        )
+        process = _process(folder, complaints)
         try:
             url = _first_line(process, timeout)
             if _answers(url, timeout):
                 return url, process
+            if _has_ended(process):
+                failure = "ended before it answered"
         except BaseException:  # also when the user interrupts the waiting
             _end(process)
             raise
         _end(process)
         complaints.seek(0)
         tail = complaints.read().decode(errors="replace").strip()[-2000:]
-    raise RuntimeError(f"TensorBoard did not answer within {timeout:g} seconds. It said: {tail}")
+    raise RuntimeError(f"TensorBoard {failure}. It said: {tail}")
+
+
+def _process(folder: Path, complaints: IO[bytes]) -> subprocess.Popen:
+    """Start the process of TensorBoard; its warnings and errors go to a file."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "course_utils.tensorboards", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        text=True,
+        env={**os.environ, "no_grpc_proxy": "localhost"},  # it talks to a helper of its own
+        start_new_session=True,  # so that interrupting a cell does not reach it
+    )
 
 
 def _first_line(process: subprocess.Popen, timeout: float) -> str:
@@ -292,6 +306,15 @@ def _first_line(process: subprocess.Popen, timeout: float) -> str:
         return lines.get(timeout=timeout).strip()
     except queue.Empty:
         return ""
+
+
+def _has_ended(process: subprocess.Popen) -> bool:
+    """Tell whether a process has ended; it closes its pipes a moment before."""
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _answers(url: str, timeout: float) -> bool:

@@ -13,6 +13,12 @@ from course_utils.backend import keras
 
 layers = keras.layers
 
+_POOLS = {
+    "flatten": layers.Flatten,
+    "average": layers.GlobalAveragePooling2D,
+    "max": layers.GlobalMaxPooling2D,
+}
+
 
 def head(
     feature_shape: tuple[int, ...],
@@ -52,24 +58,21 @@ def head(
     >>> head((4, 4, 512)).count_params()
     2097665
     """
-    pools = {
-        "flatten": layers.Flatten,
-        "average": layers.GlobalAveragePooling2D,
-        "max": layers.GlobalMaxPooling2D,
-    }
-    if classes < 2 or pooling not in pools:
+    if classes < 2 or pooling not in _POOLS:
         raise ValueError(
             f"classes is {classes}, pooling {pooling!r}; expected 2 or more, "
-            f"and one of {', '.join(pools)}."
+            f"and one of {', '.join(_POOLS)}."
         )
-    last = {2: (1, "sigmoid")}.get(classes, (classes, "softmax"))
+    outputs, activation = classes, "softmax"
+    if classes == 2:
+        outputs, activation = 1, "sigmoid"
     return keras.Sequential(
         [
             keras.Input(feature_shape),
-            pools[pooling](),
+            _POOLS[pooling](),
             layers.Dense(units, activation="relu"),
             layers.Dropout(dropout),
-            layers.Dense(*last, dtype="float32"),
+            layers.Dense(outputs, activation=activation, dtype="float32"),
         ],
         name="head",
     )
@@ -131,8 +134,9 @@ def freeze(model: keras.Model, base: keras.Model) -> None:
 def unfreeze(model: keras.Model, base: keras.Model, first: str) -> None:
     """Let training change a base from one of its layers on; what comes before stays frozen.
 
-    Batch normalization stays frozen everywhere. Then it goes on with the means and variances
-    it was trained with, instead of those of a few small batches.
+    Batch normalization stays frozen everywhere in the base, also in models inside it. Then it
+    goes on with the means and variances it was trained with, instead of those of a few small
+    batches.
 
     Parameters
     ----------
@@ -160,7 +164,8 @@ def unfreeze(model: keras.Model, base: keras.Model, first: str) -> None:
     number = _number_of(base, first)
     base.trainable = True
     for n, layer in enumerate(base.layers):
-        layer.trainable = n >= number and not isinstance(layer, layers.BatchNormalization)
+        layer.trainable = n >= number
+    _freeze_normalization(base)
     model.compiled = False
 
 
@@ -257,6 +262,14 @@ def smooth(values: list[float], factor: float = 0.8) -> np.ndarray:
     for t in range(1, len(smoothed)):
         smoothed[t] = factor * smoothed[t - 1] + (1 - factor) * smoothed[t]
     return smoothed
+
+
+def _freeze_normalization(layer: keras.Layer) -> None:
+    """Freeze batch normalization in a layer or a model, at any depth."""
+    if isinstance(layer, layers.BatchNormalization):
+        layer.trainable = False
+    for part in getattr(layer, "layers", []):
+        _freeze_normalization(part)
 
 
 def _number_of(base: keras.Model, name: str) -> int:

@@ -148,6 +148,39 @@ def test_bytes_and_unknown_modes_are_refused():
         Preprocessing("TF")
 
 
+@pytest.mark.parametrize("mode", ["caffe", "torch"])
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_what_has_not_three_channels_is_refused_where_each_has_a_mean(mode, channels):
+    message = rf"\(2, 4, 4, {channels}\), but '{mode}' needs three channels"
+    with pytest.raises(ValueError, match=message):
+        Preprocessing(mode)(np.zeros((2, 4, 4, channels), np.float32))
+    with pytest.raises(ValueError, match="needs three channels"):
+        keras.Sequential([keras.Input((4, 4, channels)), Preprocessing(mode)])
+
+
+# Means and variances of a base with random weights
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_settling_gives_a_base_the_means_and_variances_of_the_pictures(mobilenet, frozen):
+    pictures = RANDOM.integers(0, 256, (8, 32, 32, 3), np.uint8)
+    mobilenet.trainable = not frozen
+    bases.settle(mobilenet, pictures)
+    first, norm = mobilenet.get_layer("conv1"), mobilenet.get_layer("conv1_bn")
+    maps = first(bases.preprocessing(mobilenet)(pictures / np.float32(255))).numpy()
+    np.testing.assert_allclose(norm.moving_mean, maps.mean((0, 1, 2)), atol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, maps.var((0, 1, 2)), rtol=1e-3)
+    assert norm.momentum == 0.99
+    assert bool(mobilenet.trainable_weights) != frozen
+
+
+def test_after_pictures_that_do_not_fit_a_base_is_as_it_was(mobilenet):
+    before = [(x.trainable, getattr(x, "momentum", None)) for x in mobilenet.layers]
+    with pytest.raises(ValueError, match="expected shape"):
+        bases.settle(mobilenet, np.zeros((2, 32, 32, 4), np.uint8))
+    assert [(x.trainable, getattr(x, "momentum", None)) for x in mobilenet.layers] == before
+
+
 # Weights
 
 

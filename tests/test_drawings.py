@@ -291,6 +291,18 @@ def test_the_head_is_as_large_as_the_dial_says():
         assert 30 <= np.sqrt(np.prod(drawing.box[2:] - drawing.box[:2])) <= 40
 
 
+@pytest.mark.parametrize("stretch", [0, 0.12, 1])
+def test_even_the_largest_heads_stay_in_the_picture(stretch):
+    scene = Scene(head_size=(0.9, 0.9), stretch=stretch)
+    boxes = np.array([draw(kind, 0, "train", i, 64, scene).box for kind in KINDS for i in range(4)])
+    assert boxes.min() >= 0
+    assert boxes.max() <= 64 + 1e-9
+    sides = (boxes[:, 2:] - boxes[:, :2]) / 64
+    as_asked = np.isclose(np.sqrt(sides.prod(axis=1)), 0.9)
+    assert np.all(as_asked | np.isclose(sides.max(axis=1), 1))
+    assert 0 < as_asked.mean() < 1
+
+
 def test_a_lie_concerns_the_ears_of_few_liars_and_never_without_lies():
     def share_with_hanging_ears(kind, lie):
         drawings = [draw(kind, 0, "train", i, 16, replace(CLEAN, lie=lie)) for i in range(120)]
@@ -357,19 +369,14 @@ def test_a_scene_read_back_from_json_equals_the_scene():
     assert Scene(**json.loads(json.dumps(scene.__dict__))) == scene
 
 
-def test_importing_the_module_is_quick_and_loads_neither_pillow_nor_tensorflow():
-    code = (
-        "import time; import numpy; start = time.perf_counter(); import course_utils.drawings; "
-        "print(time.perf_counter() - start); import sys; "
-        "print(*{'PIL', 'tensorflow', 'keras'} & set(sys.modules))"
+def test_importing_the_module_loads_nothing_heavy():
+    heavy = {"PIL", "tensorflow", "keras", "scipy", "skimage", "sklearn", "matplotlib", "tqdm"}
+    code = "import sys, course_utils.drawings; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=COURSE_FOLDER, capture_output=True, text=True, check=True
     )
-    command = [sys.executable, "-c", code]
-    runs = [
-        subprocess.run(command, cwd=COURSE_FOLDER, capture_output=True, text=True, check=True)
-        for _ in range(2)
-    ]
-    assert [run.stdout.split("\n")[1] for run in runs] == ["", ""]
-    assert min(float(run.stdout.split("\n")[0]) for run in runs) < 0.3
+    assert "course_utils.drawings" in done.stdout.split()
+    assert not heavy & set(done.stdout.split())
 
 
 # Sets of pictures
@@ -433,6 +440,23 @@ def test_a_set_drawn_otherwise_is_neither_used_nor_replaced(tmp_path, change, me
     assert tree(folder) == before
 
 
+@pytest.mark.parametrize("change", ["lost", "added", "no folder"])
+def test_a_set_without_all_its_pictures_is_neither_used_nor_replaced(tmp_path, change):
+    folder = make_set(tmp_path / "set", 16, FEW, processes=1, progress=False)
+    dogs = folder / "test" / "dog"
+    if change == "lost":
+        (dogs / "dog.1.png").unlink()
+    elif change == "added":
+        (dogs / "dog.2.png").write_bytes((dogs / "dog.1.png").read_bytes())
+    else:
+        dogs.rename(tmp_path / "elsewhere")
+    before, found = tree(folder), {"lost": 1, "added": 3, "no folder": 0}[change]
+    message = rf"test/dog holds {found} pictures, not 2\. Move it away, or choose another folder"
+    with pytest.raises(DataError, match=message):
+        make_set(folder, 16, FEW, processes=1, progress=False)
+    assert tree(folder) == before
+
+
 def test_another_folder_or_file_of_that_name_is_left_alone(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -457,13 +481,25 @@ def test_a_finished_set_is_found_where_nothing_can_be_written(read_only):
 
 
 def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
-    def interrupted(*arguments):
+    save = Image.Image.save
+
+    def interrupted(picture, path):
+        save(picture, path)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("course_utils.drawings._draw_some", interrupted)
+    monkeypatch.setattr(Image.Image, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_set(tmp_path / "set", 16, FEW, processes=1, progress=False)
-    assert tree(tmp_path).keys() <= {".set.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {".set.lock"}
+
+
+def wait_for_pictures(run, place):
+    """Wait until a process that draws a set has saved a picture, for a minute at most."""
+    give_up = time.monotonic() + 60
+    while not list(place.glob(".set.*.part/train/*/*.png")):
+        assert run.poll() is None, "it has ended without a picture"
+        assert time.monotonic() < give_up, "it has saved no picture"
+        time.sleep(0.005)
 
 
 @pytest.mark.slow
@@ -472,9 +508,7 @@ def test_a_killed_run_leaves_no_set_and_the_next_one_draws_it(tmp_path, processe
     counts, folder = {"train": 150}, tmp_path / "set"
     command = [sys.executable, "-c", script(folder, counts, processes)]
     run = subprocess.Popen(command, cwd=COURSE_FOLDER)
-    give_up = time.monotonic() + 60
-    while not list(tmp_path.glob(".set.*.part/train/*/*.png")) and time.monotonic() < give_up:
-        time.sleep(0.005)
+    wait_for_pictures(run, tmp_path)
     run.kill()
     assert run.wait() == -signal.SIGKILL
     assert not folder.exists()
@@ -516,15 +550,12 @@ def test_a_script_without_the_guard_still_gets_its_set(tmp_path):
 @pytest.mark.slow
 def test_helpers_of_a_killed_process_end_as_well(tmp_path):
     command = [sys.executable, "-c", script(tmp_path / "set", {"train": 5000}, 2)]
-    run = subprocess.Popen(command, cwd=COURSE_FOLDER)
-    while not list(tmp_path.glob(".set.*.part/train/*/*.png")):
-        time.sleep(0.02)
+    run = subprocess.Popen(command, cwd=COURSE_FOLDER, stdout=subprocess.PIPE)
+    wait_for_pictures(run, tmp_path)
     run.kill()
-    run.wait()
-    time.sleep(2)
-    before = len(tree(tmp_path))
-    time.sleep(1)
-    assert len(tree(tmp_path)) == before
+    # The helpers have inherited the pipe: it ends when the last of them has ended.
+    run.communicate(timeout=20)
+    assert 0 < len(list(tmp_path.glob(".set.*.part/train/*/*.png"))) < 2 * 5000
 
 
 @pytest.mark.slow
@@ -702,13 +733,6 @@ def test_the_centre_of_the_picture_says_little_about_the_head(many):
     covers = np.all((boxes[:, :2] < 32) & (boxes[:, 2:] > 32), axis=1)
     assert 0.28 < covers.mean() < 0.38
     assert np.mean((boxes >= 0) & (boxes <= 64)) == 1
-
-
-@pytest.mark.slow
-def test_a_picture_is_drawn_in_a_few_milliseconds():
-    start = time.process_time()
-    both_classes(100)
-    assert (time.process_time() - start) / 100 < 0.012
 
 
 def test_the_splits_are_those_of_the_course():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from course_utils import models
+from course_utils import models, training
 from course_utils.backend import keras
 from course_utils.convolution import conv_parameters, dense_parameters, output_size, receptive_field
 
@@ -86,6 +86,17 @@ def test_the_classifiers_turn_digits_into_probabilities(build):
     assert probabilities.shape == (3, 10)
     assert (probabilities >= 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("build", [models.mnist_dense, models.mnist_convnet, models.mnist_gap])
+def test_the_classifiers_keep_the_digits_of_a_probability_in_any_precision(build):
+    with training.computing_in("mixed_bfloat16"):
+        net = build()
+    digits = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
+    probabilities = net.predict(digits, verbose=0)
+    assert net.layers[1].compute_dtype == "bfloat16"
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -1,3 +1,4 @@
+import builtins
 import codecs
 import errno
 import hashlib
@@ -580,6 +581,19 @@ def test_lies_about_sizes_of_more_than_four_gigabytes_are_left_out(tmp_path, tar
     assert left_out(report) == {"train/cat.0.jpg": "the archive is damaged here"}
 
 
+def test_members_said_to_begin_before_the_archive_are_damaged_not_trouble_of_the_machine(
+    tmp_path, target
+):
+    source = zipped(tmp_path / "train.zip", kaggle())
+    content = bytearray(source.read_bytes())
+    at = content.index(b"PK\5\6") + 16
+    start = struct.unpack("<I", content[at : at + 4])[0]
+    content[at : at + 4] = struct.pack("<I", start + 1000)  # so everything seems to have moved
+    source.write_bytes(content)
+    with pytest.raises(DataError, match=r"0 good photos .*cat\.0\.jpg \(the archive is damaged"):
+        prepare(source, target, SMALL)
+
+
 def test_an_archive_damaged_at_any_place_is_used_or_refused_but_never_crashes(tmp_path):
     content = zipped(tmp_path / "whole.zip", kaggle(range(12), range(12))).read_bytes()
     chance = random.Random(0)
@@ -654,6 +668,45 @@ def test_a_folder_that_may_not_be_read_is_said_plainly(read_only, closed):
     with locked(), pytest.raises(DataError, match=r"kaggle.* cannot be read: Permission denied"):
         prepare(source, target, SMALL)
     (source / closed).chmod(0o755)
+
+
+@pytest.mark.parametrize("layout", ["archive", "folder"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE])
+def test_trouble_of_the_machine_is_not_taken_for_a_broken_photo(
+    tmp_path, target, monkeypatch, layout, number
+):
+    """Without cat.3, cat.8 would be in the test part, for good."""
+    members = kaggle(range(9))
+    if layout == "archive":
+        source = zipped(tmp_path / "train.zip", members)
+        owner, reader = zipfile.ZipFile, zipfile.ZipFile.open
+    else:
+        source, owner, reader = unpacked(tmp_path / "kaggle", members), builtins, open
+
+    def failing(*arguments, **options):
+        if any("cat.3.jpg" in str(argument) for argument in arguments):
+            raise OSError(number, "trouble")
+        return reader(*arguments, **options)
+
+    monkeypatch.setattr(owner, "open", failing)
+    with pytest.raises(DataError, match=r"^train/cat\.3\.jpg cannot be read: trouble"):
+        prepare(source, target, SMALL)
+    assert visible(target.parent) == []
+    monkeypatch.undo()
+    assert prepare(source, target, SMALL).left_out == ()
+
+
+@pytest.mark.parametrize("place", ["read", "decode"])
+def test_too_little_memory_is_not_taken_for_a_broken_photo(tmp_path, target, monkeypatch, place):
+    def without_memory(*_, **__):
+        raise MemoryError
+
+    source = zipped(tmp_path / "train.zip", kaggle(range(9)))
+    owner, name = (zipfile.ZipFile, "open") if place == "read" else (Image, "open")
+    monkeypatch.setattr(owner, name, without_memory)
+    with pytest.raises(MemoryError):
+        prepare(source, target, SMALL)
+    assert visible(target.parent) == []
 
 
 def test_an_archive_that_may_not_be_read_is_said_plainly(read_only):
@@ -784,52 +837,74 @@ def source_for_processes(folder):
     return zipped(folder / "train.zip", members)
 
 
-def in_a_process(source, target, *options):
-    """Prepare photos in a process of its own, which says when it begins."""
-    code = (
-        "import sys; from course_utils import photos; from PIL import Image; import tqdm.auto;"
-        "import filelock; Image.init(); print('begins', flush=True);"
-        "print(photos.prepare(*sys.argv[1:3], progress=False, replace='new' in sys.argv).summary())"
-    )
-    command = [sys.executable, "-c", code, str(source), str(target), *options]
+IN_A_PROCESS = """
+import os, signal, sys
+from itertools import count
+import filelock, tqdm.auto
+from PIL import Image
+from course_utils import photos
+
+Image.init()
+source, target, last, *options = sys.argv[1:]
+steps, locks = count(1), count()
+
+def watch(event, _):
+    if event == "fcntl.flock" and next(locks) == 0:
+        print("at the lock", flush=True)
+    if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"):
+        if next(steps) == int(last):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+print(photos.prepare(source, target, progress=False, replace="new" in options).summary())
+print(next(steps) - 1)
+"""
+
+
+def in_a_process(source, target, *options, last=0):
+    """Prepare photos in a process of its own.
+
+    It says when it is about to ask for the lock and, at its end, how often it has opened, made,
+    renamed or removed a file or a folder. Before it does so for the ``last`` time, if that is
+    given, it kills itself.
+    """
+    command = [sys.executable, "-c", IN_A_PROCESS, str(source), str(target), str(last), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "begins\n"
+    assert process.stdout.readline() == "at the lock\n"
     return process
 
 
 def said(process):
-    """Wait for the end of a process; return what else it printed."""
+    """Wait for the end of a process; return the summary and the number that it printed."""
     with process.stdout:
-        text = process.stdout.read()
+        summary, steps = process.stdout.read().splitlines()
     assert process.wait(timeout=60) == 0
-    return text
+    return summary, int(steps)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("new",)])
 def test_killed_at_any_moment_and_repeated_it_makes_the_identical_tree(tmp_path, target, options):
     source = source_for_processes(tmp_path)
+    other = zipped(tmp_path / "other.zip", kaggle())
     expected = tmp_path / "expected" / FOLDER
-    process = in_a_process(source, expected)
-    started = time.perf_counter()
-    said(process)
-    seconds = time.perf_counter() - started
-    unfinished = 0
-    for moment in range(20):
+    if options:
+        prepare(other, expected, SMALL)
+    _, steps = said(in_a_process(source, expected, *options))
+    assert steps > 200  # at least one for each photo's file, and one for its part
+    # A few more steps in the next process, or less, must not let it come to its end.
+    for last in np.linspace(10, steps - 5, 20, dtype=int):
         shutil.rmtree(target.parent, ignore_errors=True)
         if options:
-            prepare(zipped(tmp_path / "other.zip", kaggle()), target, SMALL)
-        process = in_a_process(source, target, *options)
-        time.sleep(seconds * (moment + random.random()) / 20)
-        process.kill()
-        unfinished += process.wait(timeout=60) == -signal.SIGKILL
+            prepare(other, target, SMALL)
+        process = in_a_process(source, target, *options, last=last)
+        assert process.wait(timeout=60) == -signal.SIGKILL
         process.stdout.close()
         if not options:
             assert not target.exists() or read_report(target)
         prepare(source, target, progress=False, replace=bool(options))
         assert tree(target) == tree(expected)
         assert visible(target.parent) == [FOLDER]
-    assert unfinished >= 8
 
 
 def test_an_interruption_from_the_keyboard_leaves_nothing_behind(tmp_path, target):
@@ -850,9 +925,8 @@ def test_two_processes_at_once_make_one_folder(tmp_path, target):
     target.parent.mkdir()
     with FileLock(target.with_name(f".{FOLDER}.lock")):
         both = [in_a_process(source, target) for _ in range(2)]
-        time.sleep(0.3)
         assert visible(target.parent) == []
-    first, second = [said(process) for process in both]
+    (first, _), (second, _) = [said(process) for process in both]
     assert first == second
     assert visible(target.parent) == [FOLDER]
     assert read_report(target).source == "train.zip"

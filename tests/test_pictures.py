@@ -1,11 +1,20 @@
+import builtins
+import errno
+import io
 import json
+import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from course_utils import drawings, photos, pictures
+from course_utils.jpegs import as_jpeg, strict_pillow
 from course_utils.settings import DataError
+
+OTHER_FORMAT = "not a picture format that the course reads (.jpg, .jpeg, .png, ...)"
 
 
 def save(path, color, size=(20, 10), **options):
@@ -69,21 +78,117 @@ def test_grey_and_turned_pictures_become_upright_colour(tmp_path):
     assert turned[:, 6:].min() > 200
 
 
+def test_pictures_of_unusual_modes_become_what_the_photos_become(tmp_path):
+    """They have the size that is asked for, so that no pixels are mixed."""
+    ramp = np.kron(np.array([[0, 20_000, 40_000, 60_000]]), np.ones((8, 2))).astype(np.uint16)
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by a quarter
+    glass = Image.new("RGBA", (8, 8), (200, 30, 30, 0))
+    glass.paste((0, 90, 0, 255), (0, 0, 8, 4))
+    deep, half_clear = tmp_path / "a" / "deep.png", tmp_path / "b" / "glass.png"
+    for path in (deep, half_clear):
+        path.parent.mkdir()
+    Image.fromarray(ramp).save(deep)
+    glass.save(half_clear, exif=exif)
+    read = pictures.read_folder(tmp_path, 8)
+    assert read.x[0, 0, ::2, 0].tolist() == [0, 78, 156, 233]  # 255 / 65535 of each
+    assert read.x[1, 0].tolist() == [[255] * 3] * 4 + [[0, 90, 0]] * 4
+    for x, path in zip(read.x, read.files, strict=True):
+        with strict_pillow(), Image.open(io.BytesIO(as_jpeg(path.read_bytes()))) as converted:
+            assert np.abs(x.astype(int) - np.asarray(converted)).max() <= 8  # JPEG is not exact
+
+
 def test_broken_files_are_left_out_and_named(folder):
     whole = (folder / "red" / "red.1.png").read_bytes()
     (folder / "red" / "half.png").write_bytes(whole[: len(whole) // 2])
     (folder / "red" / "text.jpg").write_text("not a picture")
     (folder / "red" / "notes.txt").write_text("not even named like one")
-    (folder / "red" / ".hidden.png").write_text("of some program")
     read = pictures.read_folder(folder, 8)
-    assert sorted(path.name for path in read.left_out) == ["half.png", "text.jpg"]
+    assert sorted(path.name for path in read.left_out) == ["half.png", "notes.txt", "text.jpg"]
     assert all(read.left_out.values())
     assert len(read.x) == 5
 
 
-def test_a_decompression_bomb_is_left_out(folder, monkeypatch):
+def test_files_of_other_formats_are_named_but_not_what_programs_leave_behind(folder):
+    for name in ("phone.HEIC", "new.avif", "notes.txt", "no ending"):
+        (folder / "red" / name).write_bytes(b"something")
+    for name in (".DS_Store", ".hidden.png", "Thumbs.db", "desktop.ini"):
+        (folder / "red" / name).write_bytes(b"of some program")
+    (folder / "readme.txt").write_text("beside the classes")
+    (folder / "red" / "deeper").mkdir()
+    read = pictures.read_folder(folder, 8)
+    assert {path.name: why for path, why in read.left_out.items()} == dict.fromkeys(
+        ("new.avif", "no ending", "notes.txt", "phone.HEIC"), OTHER_FORMAT
+    )
+    assert len(read.x) == len(read.files) == 5
+
+
+def test_a_class_of_other_formats_only_says_so(folder):
+    save(folder / "green" / "1.png", "green").rename(folder / "green" / "1.heic")
+    with pytest.raises(DataError, match=r"green holds no readable picture .*1\.heic: not a pict"):
+        pictures.read_folder(folder, 8)
+
+
+def test_a_file_that_may_not_be_read_is_left_out(read_only):
+    folder, locked = read_only
+    for name in ("a", "b"):
+        for number in range(2):
+            save(folder / name / f"{number}.png", "red")
+    (folder / "a" / "1.png").chmod(0)
+    with locked():
+        read = pictures.read_folder(folder, 8)
+    assert read.left_out == {folder / "a" / "1.png": "it cannot be read: Permission denied"}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE])
+def test_trouble_of_the_machine_is_not_taken_for_a_broken_picture(folder, monkeypatch, number):
+    read_bytes = Path.read_bytes
+
+    def failing(path):
+        if path.name == "red.2.png":
+            raise OSError(number, "trouble")
+        return read_bytes(path)
+
+    def failing_open(file, *arguments, **options):
+        if str(file).endswith("red.2.png"):
+            raise OSError(number, "trouble")
+        return real_open(file, *arguments, **options)
+
+    real_open = builtins.open
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    monkeypatch.setattr(builtins, "open", failing_open)
+    with pytest.raises(DataError, match=r"red\.2\.png cannot be read: trouble"):
+        pictures.read_folder(folder, 8)
+
+
+def test_too_little_memory_is_not_taken_for_a_broken_picture(folder, monkeypatch):
+    def without_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", without_memory)
+    with pytest.raises(MemoryError):
+        pictures.read_folder(folder, 8)
+
+
+def test_reading_side_by_side_leaves_the_filters_of_warnings_as_they_were(tmp_path):
+    for number in range(200):
+        save(tmp_path / "red" / f"{number}.png", "red", (8, 8))
+    before, interval = warnings.filters[:], sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # seconds: let the threads get into each other's way
+    try:
+        for _ in range(8):
+            pictures.read_folder(tmp_path, 8)
+    finally:
+        sys.setswitchinterval(interval)
+        after, warnings.filters[:] = warnings.filters[:], before
+    assert after == before
+
+
+@pytest.mark.parametrize("side", [40, 60])
+def test_a_decompression_bomb_is_left_out(folder, monkeypatch, side):
+    """Of more pixels than the limit, Pillow warns; of more than twice as many, it raises."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    bomb = save(folder / "red" / "bomb.png", "red", (60, 60))
+    bomb = save(folder / "red" / "bomb.png", "red", (side, side))
     assert list(pictures.read_folder(folder, 8).left_out) == [bomb]
 
 
@@ -188,6 +293,12 @@ def test_a_broken_picture_in_a_set_is_named(data, few):
         pictures.load(photo_size=16)
 
 
+def test_other_files_beside_the_pictures_of_a_set_do_no_harm(data, few):
+    prepared_photos(data, few)
+    (data / photos.FOLDER / "test" / "dog" / "notes.txt").write_text("mine")
+    assert pictures.load(photo_size=16).x_test.shape == (4, 16, 16, 3)
+
+
 def test_the_real_tier_without_photos_says_how_to_get_them(data, monkeypatch):
     monkeypatch.setenv("COURSE_TIER", "real")
     with pytest.raises(DataError, match=r"COURSE_TIER is .*make data SET=dogs_vs_cats.*unset it"):
@@ -234,12 +345,35 @@ def test_only_the_first_pictures_are_used_if_told_so(own):
     assert max(x[..., 1].max() for x in (data.x_train, data.x_validation, data.x_test)) == 4
 
 
+@pytest.mark.parametrize("most", [-1, 0, 1, 4])
+def test_less_than_five_of_each_class_cannot_be_asked_for(own, most):
+    with pytest.raises(ValueError, match=f"most is {most}; expected 5"):
+        pictures.own(own, 4, most=most)
+
+
+def test_notes_are_about_the_pictures_that_are_used(own):
+    for number in range(10, 21):
+        save(own / "red" / f"{number}.png", (250, number, 0))
+    _, notes = pictures.own(own, 4, most=5)
+    assert notes == ["few pictures: 30 of each class, or more, would be better (blue 5, red 5)"]
+
+
 def test_what_is_no_picture_is_left_out_and_named(own):
     (own / "red" / "broken.jpg").write_bytes(b"no picture")
     (own / "red" / "notes.txt").write_text("not even named like one")
     data, notes = pictures.own(own, 4)
     assert len(data.x_train) == 12
     assert notes[0].startswith("left out: broken.jpg: ")
+    assert notes[1] == f"left out: notes.txt: {OTHER_FORMAT}"
+
+
+def test_many_files_left_out_for_one_reason_are_one_note(own):
+    for number in range(7):
+        (own / "red" / f"{number}.heic").write_bytes(b"of a phone")
+    _, notes = pictures.own(own, 4)
+    names = "0.heic, 1.heic, 2.heic, 3.heic, 4.heic and 2 more"
+    assert notes[0] == f"left out: {names}: {OTHER_FORMAT}"
+    assert len(notes) == 2
 
 
 def test_an_unbalanced_set_is_named(own):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from course_utils import drawings, models, pictures, pretraining, runs
+from course_utils import bases, drawings, models, pictures, pretraining, runs, training
 from course_utils.backend import keras
 
 RANDOM = np.random.default_rng(0)
@@ -40,6 +40,16 @@ def test_the_base_has_the_plan_of_vgg16():
     assert models.course_base(150).output_shape == (None, 4, 4, 128)
     with pytest.raises(ValueError, match="size is 31"):
         models.course_base(31)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_base_is_pretrained_on_pixels_as_it_gets_them_later(precision):
+    pixels = RANDOM.random((2, 32, 32, 3), np.float32)
+    with training.computing_in(precision):
+        net = pretraining.classifier(models.course_base(32), 20)
+    later = bases.preprocessing("course")(pixels)
+    np.testing.assert_array_equal(net.layers[0](pixels), later)
+    assert net(pixels).shape == (2, 20)
 
 
 def test_no_cat_and_no_dog_is_among_what_the_base_has_seen(monkeypatch, tmp_path):

@@ -10,13 +10,11 @@ RANDOM = np.random.default_rng(0)
 
 
 @pytest.fixture
-def data(monkeypatch):
+def data():
     """Twelve noisy pictures, the bright ones of class 1, in the place of cats and dogs."""
     y = np.arange(12) % 2
     x = (RANDOM.random((12, 64, 64, 3)) * 100 + 100 * y[:, None, None, None]).astype(np.uint8)
-    few = Dataset("few", "Noise", "embedded", x, y, x, y, ("dark", "bright"), x, y)
-    monkeypatch.setattr(recipes.pictures, "load", lambda *sizes: few)
-    return few
+    return Dataset("few", "Noise", "embedded", x, y, x, y, ("dark", "bright"), x, y)
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def short(monkeypatch):
 
 @pytest.mark.parametrize("name", ["cats_dense", "cats_plain", "cats_dropout", "cats_both"])
 def test_a_net_for_pictures_is_trained_and_recorded_as_its_recipe_says(name, data, short, tmp_path):
-    run = recipes.remake(name, seed=1, folder=tmp_path)
+    run = recipes.remake(name, data, seed=1, folder=tmp_path)
     recipe = recipes.RECIPES[name]
     assert run.name == f"{name}-embedded-seed1"
     assert set(run.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "seconds"}
@@ -45,7 +43,7 @@ def test_a_net_for_pictures_is_trained_and_recorded_as_its_recipe_says(name, dat
 def test_the_weights_of_the_first_seed_are_recorded_where_a_notebook_needs_them(
     data, short, tmp_path
 ):
-    run = recipes.remake("cats_both", folder=tmp_path)
+    run = recipes.remake("cats_both", data, folder=tmp_path)
     assert run.name == "cats_both-embedded"
     model = run.restore(recipes.build("cats_both", data))
     assert recipes.accuracy("cats_both", data, model) == run.card["test_accuracy"]
@@ -53,7 +51,7 @@ def test_the_weights_of_the_first_seed_are_recorded_where_a_notebook_needs_them(
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(data, short, tmp_path):
     first, again, other = (
-        recipes.remake("cats_both", seed, tmp_path).history["loss"] for seed in (0, 0, 2)
+        recipes.remake("cats_both", data, seed, tmp_path).history["loss"] for seed in (0, 0, 2)
     )
     assert first == pytest.approx(again, rel=1e-3)
     assert first != pytest.approx(other, rel=1e-3)
@@ -63,7 +61,7 @@ def test_training_in_another_precision_leaves_the_policy_as_it_was(data, short, 
     from course_utils.backend import keras
 
     before = keras.config.dtype_policy().name
-    run = recipes.remake("cats_plain", folder=tmp_path, precision="mixed_bfloat16")
+    run = recipes.remake("cats_plain", data, folder=tmp_path, precision="mixed_bfloat16")
     assert run.card["precision"] == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == before
     assert {w.dtype for w in recipes.build("cats_plain", data).weights} == {"float32"}
@@ -100,7 +98,7 @@ ON_BASE = ["cats_random_base", "cats_features", "cats_end_to_end", "cats_finetun
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ON_BASE)
 def test_a_net_on_a_base_is_trained_and_recorded(name, data, short, kept_here, tmp_path):
-    run = recipes.remake(name, folder=tmp_path)
+    run = recipes.remake(name, data, folder=tmp_path)
     assert len(run.history["val_accuracy"]) == 2
     assert run.card["base"] == "course"
     assert run.card["parameters"] == recipes.build(name, data).count_params()
@@ -110,7 +108,7 @@ def test_a_net_on_a_base_is_trained_and_recorded(name, data, short, kept_here, t
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["cats_features", "cats_finetuned"])
 def test_the_recorded_part_completes_a_net_on_a_base(name, data, short, kept_here, tmp_path):
-    run = recipes.remake(name, folder=tmp_path)
+    run = recipes.remake(name, data, folder=tmp_path)
     model = recipes.build(name, data)
     run.restore(recipes.trained_part(name, data, model))
     accuracy = recipes.accuracy(name, data, model)

@@ -136,7 +136,7 @@ def test_only_what_was_trained_is_recorded_of_a_net_on_a_base():
 @pytest.mark.slow
 def test_a_run_can_be_made_again(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_TIER", "embedded")
-    again = recipes.remake("mnist_dense", folder=tmp_path)
+    again = recipes.remake("mnist_dense", recipes.load("mnist_dense"), folder=tmp_path)
     shipped = runs.load("mnist_dense-embedded")
     assert again.card["test_accuracy"] == pytest.approx(shipped.card["test_accuracy"], abs=0.02)
     assert again.history.keys() == shipped.history.keys()

@@ -3,6 +3,9 @@ import json
 import os
 import platform
 import resource
+import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 
 from course_utils.backend import keras
 from course_utils.runs import RunError, halve_weights, load, record
+from course_utils.settings import COURSE_FOLDER
 
 HISTORY = {"loss": [1.5, 0.25], "accuracy": [0.5, 0.75], "seconds": [0.1, 0.2]}
 CARD = {"data": "some digits", "epochs": 2, "seconds": 12.3, "test_accuracy": 0.9876}
@@ -39,11 +43,11 @@ def weights_of(run):
 
 
 def listing(folder):
-    """Every file below a folder, with what it holds."""
+    """Every file below a folder, but for locks, with what it holds."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".lock"
     }
 
 
@@ -102,6 +106,15 @@ def test_the_card_tells_what_was_trained_and_with_what(run):
     assert run.card["cores"] == os.cpu_count()
 
 
+def test_numbers_of_numpy_stay_the_numbers_that_they_are(tmp_path):
+    numbers = {"whole": np.int64(3), "true": np.bool_(True), "half": np.float32(0.5)}
+    record("first", net(), {"loss": [np.float32(0.25)]}, CARD | numbers, tmp_path)
+    text = (tmp_path / "first" / "card.json").read_text("utf-8")
+    for line in ('"whole": 3,', '"true": true,', '"half": 0.5,'):
+        assert line in text
+    assert load("first", tmp_path).history == {"loss": [0.25]}
+
+
 def test_a_run_is_three_files_that_any_program_can_read(run):
     assert set(listing(run.folder)) == {"card.json", "history.json", "weights.npz"}
     assert json.loads((run.folder / "card.json").read_text("utf-8")) == run.card
@@ -131,6 +144,29 @@ def test_recording_again_replaces_the_run(run, tmp_path):
     }
 
 
+@pytest.mark.slow
+def test_a_recording_killed_between_the_old_files_and_the_new_ones_loses_nothing(run, tmp_path):
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from tests.test_runs import CARD, HISTORY, net, record\n"
+        "def killing(action, arguments):\n"
+        "    if action == 'os.rename' and not Path(sys.argv[1], 'first').exists():\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(killing)\n"
+        "record('first', net(seed=1), HISTORY, CARD, Path(sys.argv[1]))\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, cwd=COURSE_FOLDER, stderr=subprocess.DEVNULL, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert not run.folder.exists()
+    # Whatever is recorded next under this name, even in vain, first brings the old run back.
+    with pytest.raises(RunError):
+        record("first", net(), HISTORY, CARD | {"array": np.ones(3)}, tmp_path)
+    assert load("first", tmp_path) == run
+    assert {path.name for path in tmp_path.iterdir()} <= {"first", ".first.lock"}
+
+
 def test_runs_of_other_names_stay(run, tmp_path):
     before = listing(tmp_path)
     record("second", net(seed=1), HISTORY, CARD, tmp_path)
@@ -145,8 +181,8 @@ def test_folders_that_do_not_exist_are_made(tmp_path):
 def test_a_missing_run_is_named_with_those_that_there_are(run, tmp_path):
     record("second", net(), HISTORY, CARD, tmp_path)
     (tmp_path / "no run").mkdir()
-    (tmp_path / ".third.1.draft").mkdir()
-    (tmp_path / ".third.1.draft" / "card.json").write_text("{}")
+    (tmp_path / ".third.1.part").mkdir()
+    (tmp_path / ".third.1.part" / "card.json").write_text("{}")
     with pytest.raises(RunError, match=r"No run 'third' in .*There are: first, second\.$"):
         load("third", tmp_path)
 
@@ -208,6 +244,18 @@ def test_larger_weights_are_refused_and_nothing_changes(run, tmp_path, weight):
             call()
     assert listing(tmp_path) == before
     assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
+
+
+def test_weights_that_are_nan_are_said_to_be_nan(tmp_path):
+    model = net()
+    model.set_weights([np.full(weight.shape, np.nan) for weight in model.weights])
+    for call in (
+        lambda: halve_weights(model),
+        lambda: record("first", model, HISTORY, CARD, tmp_path),
+    ):
+        with pytest.raises(RunError, match="'net' holds weights that are NaN"):
+            call()
+    assert list(tmp_path.iterdir()) == []
 
 
 # Broken files
@@ -320,20 +368,20 @@ def test_a_full_disk_leaves_the_old_run_as_it_was(run, tmp_path, size):
     with file_size_limit(size), pytest.raises(RunError, match="'first' could not be written to"):
         record("first", net(seed=1), HISTORY, CARD, tmp_path)
     assert listing(tmp_path) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"first", ".first.lock"}
     assert load("first", tmp_path) == run
 
 
 def test_a_folder_that_cannot_be_renamed_leaves_the_old_run_as_it_was(run, tmp_path, monkeypatch):
     before = listing(tmp_path)
-    rename = Path.rename
+    rename = os.rename
 
-    def stubborn(path, target):
-        if path.name.endswith(".draft"):
+    def stubborn(source, target):
+        if Path(source).suffix == ".part":
             raise OSError(errno.EACCES, "Permission denied")
-        return rename(path, target)
+        rename(source, target)
 
-    monkeypatch.setattr(Path, "rename", stubborn)
+    monkeypatch.setattr(os, "rename", stubborn)
     with pytest.raises(RunError, match="could not be written to .*Permission denied"):
         record("first", net(seed=1), HISTORY, CARD, tmp_path)
     assert listing(tmp_path) == before
@@ -350,10 +398,23 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path):
 
 def test_a_card_that_is_no_json_leaves_the_old_run_as_it_was(run, tmp_path):
     before = listing(tmp_path)
-    with pytest.raises((RunError, TypeError)):
+    with pytest.raises(RunError, match="could not be written to .*array"):
         record("first", net(seed=1), HISTORY, CARD | {"array": np.ones(3)}, tmp_path)
     assert listing(tmp_path) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"first", ".first.lock"}
+
+
+def test_what_has_the_name_and_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "text").write_text("years of work")
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "link").symlink_to("nowhere")
+    before = listing(tmp_path)
+    for name in ("thesis", "file", "link"):
+        with pytest.raises(RunError, match=rf"{name} is no recorded run: .*Move it away, or"):
+            record(name, net(), HISTORY, CARD, tmp_path)
+    assert listing(tmp_path) == before
+    assert (tmp_path / "link").is_symlink()
 
 
 @pytest.mark.parametrize("name", ["..", "", "a/b", ".hidden"])

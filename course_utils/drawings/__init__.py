@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from course_utils.archives import CLASS_NAMES
 from course_utils.making import make_once, shared_out
 from course_utils.settings import DataError
 
 if TYPE_CHECKING:
     from course_utils.drawings.composition import Streams
 
-CATS_AND_DOGS: tuple[str, ...] = ("cat", "dog")
+CATS_AND_DOGS: tuple[str, ...] = CLASS_NAMES
 #: Twelve animals and eight things, none of which could pass for a cat or a dog.
 OTHER_KINDS: tuple[str, ...] = (
     "rabbit",
@@ -48,10 +49,10 @@ OTHER_KINDS: tuple[str, ...] = (
 )
 #: Left and right as the viewer sees an upright animal.
 LANDMARKS: tuple[str, ...] = ("left eye", "right eye", "nose", "left ear tip", "right ear tip")
-SPLITS: tuple[str, ...] = ("train", "validation", "test")
+_COUNTS = {"train": 1000, "validation": 500, "test": 500}
+SPLITS: tuple[str, ...] = tuple(_COUNTS)
 
 _ANNOTATIONS = "annotations.json"
-_COUNTS = {"train": 1000, "validation": 500, "test": 500}
 _PICTURES_A_TASK = 25
 # Kept with every set: to be counted up whenever the same numbers give other pictures.
 _VERSION = 1
@@ -70,7 +71,8 @@ class Scene:
         Largest tilt of the head to either side in degrees, from 0 to 180.
     head_size : pair of float
         Smallest and largest side of the head's box, as a share of the picture's side, up to
-        0.9. The side is the root of the box's area.
+        0.9. The side is the root of the box's area. A head too long for the picture is made
+        smaller, so that it just fits.
     off_centre : float
         Share of the pictures in which the head keeps clear of the picture's centre, from 0
         to 1. A head too large for that lies anywhere.
@@ -301,7 +303,12 @@ def make_set(
     ValueError
         If an argument is unknown or out of range.
     DataError
-        If something else has this name, or the disk cannot be written to.
+        If something else has this name, a set with other settings or without all its pictures
+        included, or the disk cannot be written to.
+    RuntimeError
+        If the set has to be drawn by several processes, and this is a helper process that is
+        still importing the user's script: the call is not under
+        ``if __name__ == "__main__":``.
 
     Examples
     --------
@@ -320,6 +327,7 @@ def make_set(
         folder,
         lambda: _is_there(folder, settings),
         lambda staging: _fill(staging, settings, scene, processes, progress),
+        helpers=processes > 1,
     )
     return folder
 
@@ -441,7 +449,20 @@ def _is_there(folder: Path, settings: dict[str, Any]) -> bool:
             f"{folder} holds a set that was drawn otherwise: {'; '.join(wrong)}. "
             "Move it away, or choose another folder."
         )
+    _check_pictures(folder, settings)
     return True
+
+
+def _check_pictures(folder: Path, settings: dict[str, Any]) -> None:
+    """Refuse a set that has lost pictures, or got some that were not drawn for it."""
+    for split, count in settings["counts"].items():
+        for kind in settings["kinds"]:
+            found = len(list((folder / split / kind).glob(f"{kind}.*.png")))
+            if found != count:
+                raise DataError(
+                    f"{folder} is not as it was drawn: {split}/{kind} holds {found} pictures, "
+                    f"not {count}. Move it away, or choose another folder."
+                )
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def plan(kind: str, scene: "Scene", streams: Streams) -> Plan:
     linear = _stretching(pose, scene.stretch) @ _rotation(_tilt(pose, scene))
     low, high = _extent(figure, linear)
     scale = pose.uniform(*scene.head_size) / np.sqrt(np.prod(high - low))
+    scale = min(scale, 1 / (high - low).max())  # a long head has to fit in as well
     sides = (high - low) * scale
     corner = _place(pose, sides, scene.off_centre)
     matrix = np.column_stack([linear * scale, corner - low * scale])

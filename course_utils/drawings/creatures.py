@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from course_utils.archives import CLASS_NAMES
 from course_utils.drawings.others import ANIMALS, OBJECTS
 from course_utils.drawings.shapes import (
     OUTLINE,
@@ -47,7 +48,7 @@ def head(kind: str, rng: np.random.Generator, lie: str | None = None) -> Figure:
     >>> head("cat", np.random.default_rng(0)).landmarks.shape
     (5, 2)
     """
-    if kind in ("cat", "dog"):
+    if kind in CLASS_NAMES:
         figure = _cat_or_dog(kind, rng, lie)
     else:
         figure = (ANIMALS | OBJECTS)[kind](rng)
