@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from course_utils import recipes, runs
+from course_utils import bases, recipes, runs
 from course_utils.settings import DataError
 
 # The course's own base is made by another command: see test_pretraining.
@@ -32,8 +32,11 @@ def split(name):
 
 
 def data_for(recipe, tier, monkeypatch):
-    """The data that a run was trained on; the test is skipped where it is not on disk."""
+    """The data that a run was trained on; the test is skipped where something is not on disk."""
     monkeypatch.setenv("COURSE_TIER", tier)
+    base = recipes.RECIPES[recipe].base
+    if base and not bases.available(base[tier]):
+        pytest.skip(f"the weights of {base[tier]} are not on disk")
     try:
         return recipes.load(recipe)
     except DataError:
