@@ -98,6 +98,41 @@ def test_on_drawings_the_plain_net_overfits_and_augmentation_with_dropout_helps(
     assert means("cats_both") >= means("cats_plain") + 0.04
 
 
+def mean_accuracy(recipe, tier):
+    """The mean of the test accuracy over the seeds that are recorded."""
+    found = [runs.load(name) for name in recipes.recorded(recipe, tier)]
+    return np.mean([run.card["test_accuracy"] for run in found])
+
+
+@pytest.mark.parametrize(("tier", "low", "high"), [("real", 0.9, 1), ("embedded", 0.25, 0.45)])
+def test_features_are_nearly_all_of_the_gain_on_photos_and_a_third_on_drawings(tier, low, high):
+    kinds = ("cats_plain", "cats_features", "cats_finetuned", "cats_both")
+    plain, features, tuned, both = (mean_accuracy(kind, tier) for kind in kinds)
+    assert low < (features - plain) / (tuned - plain) < high
+    assert tuned > both
+    assert (both > features) == (tier == "embedded")
+
+
+@pytest.mark.parametrize("tier", ["real", "embedded"])
+def test_dropout_helps_the_plain_net_and_hardly_the_augmented_one(tier):
+    kinds = ("cats_plain", "cats_dropout", "cats_augmented", "cats_both")
+    plain, dropout, augmented, both = (mean_accuracy(kind, tier) for kind in kinds)
+    assert dropout > plain + 0.03
+    assert abs(both - augmented) < 0.01
+
+
+@pytest.mark.parametrize("tier", ["real", "embedded"])
+def test_augmentation_does_not_pay_on_a_frozen_base(tier):
+    kinds = ("cats_end_to_end", "cats_features")
+    end_to_end, features = (mean_accuracy(kind, tier) for kind in kinds)
+    assert end_to_end < features + 0.005
+
+
+def test_on_drawings_the_plain_net_needs_some_epochs_to_get_going():
+    for name in recipes.recorded("cats_plain", "embedded"):
+        assert max(runs.load(name).history["val_accuracy"][:5]) < 0.56, name
+
+
 def test_on_photos_the_plain_net_overfits_and_augmentation_with_dropout_helps():
     plain, both = (runs.load(f"cats_{name}-real") for name in ("plain", "both"))
     assert 0.70 <= plain.card["test_accuracy"] <= 0.78

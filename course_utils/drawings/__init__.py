@@ -280,8 +280,7 @@ def make_set(
     size : int
         Side of the pictures in pixels, at least 16.
     counts : dict of str to int, optional
-        Pictures of each kind in each split; 1,000 for training and 500 each for validation
-        and test by default.
+        Pictures of each kind in each split; by default 1,000 to train, 500, and 500 to test.
     kinds : sequence of str
         Different names out of ``CATS_AND_DOGS`` and ``OTHER_KINDS``.
     seed : int
@@ -303,12 +302,9 @@ def make_set(
     ValueError
         If an argument is unknown or out of range.
     DataError
-        If something else has this name, a set with other settings or without all its pictures
-        included, or the disk cannot be written to.
+        If the folder holds anything but just this set, or the disk cannot be written to.
     RuntimeError
-        If the set has to be drawn by several processes, and this is a helper process that is
-        still importing the user's script: the call is not under
-        ``if __name__ == "__main__":``.
+        If several processes draw, and the call is not under ``if __name__ == "__main__":``.
 
     Examples
     --------
@@ -318,8 +314,7 @@ def make_set(
     ...     read_annotations(made, "train")[0]
     ['train/cat/cat.0.png', 'train/dog/dog.0.png']
     """
-    folder = Path(folder).expanduser().absolute()
-    scene = scene or Scene()
+    folder, scene = Path(folder).expanduser().absolute(), scene or Scene()
     settings = _settings(size, counts, kinds, seed, scene)
     if processes < 1:
         raise ValueError(f"processes is {processes}; expected at least 1.")
