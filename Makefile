@@ -12,14 +12,14 @@ ifneq ($(shell cat $(VENV)/ready 2>/dev/null),$(CURDIR))
   $(shell rm -f $(VENV)/ready)
 endif
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
-# Execute every notebook; compare the outputs of the cells tagged nbval-check-output.
-NBVAL = -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout 300 notebooks
+# PROFILE=ci tries properties on all their random examples, not on a tenth of them.
+PYTEST = $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PROFILE),default)
 
 # JupyterLab starts for root only when told to; in a container, root is who you are.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab data test test-fast lint format execute record base bench lock clean
+.PHONY: help lab data test test-fast test-full lint format execute record base bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
@@ -30,19 +30,21 @@ lab: $(VENV)/ready ## Open the course in JupyterLab
 data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches it (FROM=folder, FORCE=1)
 	@$(BIN)/python -m course_utils.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(filter-out 0,$(FORCE)),--force)
 
-test: $(VENV)/ready-test lint ## Run everything that CI runs
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-	@# The tests above have run the notebooks on the embedded tier; nbval takes the real data.
+test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, unit tests, examples, every notebook
+	$(PYTEST) --dist worksteal -m "not full and not browser" --durations 20
+	$(BIN)/python -m tools.check_notebooks --tier embedded
+
+test-fast: $(VENV)/ready-test lint ## Check what can be checked in a minute, after each change
+	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
+
+test-full: test ## Check besides: trainings in full, the browser, the real data where it is on disk
+	$(PYTEST) --dist loadfile -m "full or browser" --durations 20
 	@case $$($(BIN)/python -c "from course_utils.fetch import status; \
 	  print(any(s.on_disk and s.tier == 'real' for s in status()))") in \
 	True) echo "Notebooks on the real data in the data folder:"; \
-	  COURSE_TIER= $(BIN)/python -m pytest $(NBVAL);; \
-	False) echo "Notebooks on the embedded tier, as there is no real data on disk:"; \
-	  COURSE_TIER=embedded $(BIN)/python -m pytest $(NBVAL);; \
+	  $(BIN)/python -m tools.check_notebooks;; \
+	False) echo "There is no real data on disk.";; \
 	*) exit 1;; esac
-
-test-fast: $(VENV)/ready-test ## Run the unit tests and docstring examples, without the slow ones
-	$(BIN)/python -m pytest -m "not slow and not browser"
 
 lint: $(VENV)/ready-test ## Check the style of modules, tests and notebooks
 	$(BIN)/ruff check .
@@ -53,7 +55,7 @@ format: $(VENV)/ready-test ## Bring modules, tests and notebooks into the house 
 	$(BIN)/ruff format .
 
 execute: $(VENV)/ready-test ## Run notebooks top to bottom and store their outputs (NOTEBOOKS="one.ipynb ...")
-	$(BIN)/python -m tests.execute $(NOTEBOOKS)
+	$(BIN)/python -m tools.execute $(NOTEBOOKS)
 
 record: $(VENV)/ready ## Train the recorded runs again (RUN=name, TIER=real or embedded, FAST=1 for bfloat16)
 	$(if $(TIER),COURSE_TIER=$(TIER)) $(BIN)/python -m course_utils.recipes $(RUN) $(if $(filter-out 0,$(FAST)),--fast)
@@ -61,8 +63,8 @@ record: $(VENV)/ready ## Train the recorded runs again (RUN=name, TIER=real or e
 base: $(VENV)/ready ## Pretrain the course's own base again, half an hour (FAST=1 for bfloat16)
 	$(BIN)/python -m course_utils.pretraining $(if $(filter-out 0,$(FAST)),--fast)
 
-bench: $(VENV)/ready-test ## Compare our speed with SciPy, TensorFlow and plain loops
-	$(BIN)/python -m tests.benchmark
+bench: $(VENV)/ready-test ## Compare our speed with that of named peers (ONLY=pipeline for one comparison)
+	$(BIN)/python -m tools.benchmark $(ONLY)
 
 lock: ## Pin the newest versions that fit together (needs uv)
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \

@@ -217,7 +217,9 @@ def _compute(
     """Run the base over the pictures, batch by batch, and fill in their features."""
     from tqdm.auto import tqdm
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *pictures.shape[1:]), tf.uint8)])
+    signature = tf.TensorSpec((None, *pictures.shape[1:]), tf.uint8)
+
+    @tf.function(input_signature=[signature], autograph=False)
     def run(batch):
         """Compute the features of a batch of bytes."""
         pixels = keras.ops.cast(batch, "float32") / 255

@@ -178,20 +178,24 @@ def _climber(start: Step, layer: Step, steps: int, rate: float):
         ]
         return [tf.gather(average, filters, axis=1, batch_dims=1) for average in averages]
 
-    @tf.function
+    @tf.function(autograph=False)
+    def step(images, filters):
+        """Go one step uphill, and note the height before it."""
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            sums, level = excitement(images, filters)
+        gradient = tape.gradient(sums, images)  # each picture has a filter of its own
+        length = tf.sqrt(tf.reduce_mean(gradient**2, axis=(1, 2, 3), keepdims=True))
+        return images + rate * tf.math.divide_no_nan(gradient, length), level
+
     def climb(images, filters):
         """Go uphill, and note the height before each step and after the last."""
-        history = tf.TensorArray(tf.float32, steps + 1, element_shape=filters.shape)
-        for number in tf.range(steps):
-            with tf.GradientTape() as tape:
-                tape.watch(images)
-                sums, level = excitement(images, filters)
-            history = history.write(number, level)
-            gradient = tape.gradient(sums, images)  # each picture has a filter of its own
-            length = tf.sqrt(tf.reduce_mean(gradient**2, axis=(1, 2, 3), keepdims=True))
-            images += rate * tf.math.divide_no_nan(gradient, length)
-        _, level = excitement(images, filters)
-        return images, history.write(steps, level).stack()
+        history = []
+        for _ in range(steps):
+            images, level = step(images, filters)
+            history.append(level)
+        history.append(step(images, filters)[1])
+        return images, tf.stack(history)
 
     return climb
 

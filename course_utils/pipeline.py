@@ -65,6 +65,7 @@ def batches(
     _check(x, y, batch_size)
     pictures, labels = tf.constant(x), tf.constant(y.reshape(-1, 1), tf.float32)
 
+    @tf.autograph.experimental.do_not_convert
     def prepared(numbers):
         """Take the pictures of these numbers, as fractions, and change them."""
         batch = ops.cast(tf.gather(pictures, numbers), "float32") / 255
@@ -276,7 +277,9 @@ _FILL_MODES = {
 }
 
 
-@tf.function(jit_compile=True)  # one loop over the pixels, without arrays of their coordinates
+@tf.function(
+    jit_compile=True, autograph=False
+)  # one loop over the pixels, without arrays of their coordinates
 def _sample(images, matrices, fill_mode: str):
     """Mix each pixel from the four around the point where its matrix says it comes from."""
     count, height, width, channels = ops.shape(images)

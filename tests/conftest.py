@@ -23,6 +23,13 @@ for late in ("filelock", "pooch", "requests", "tqdm", "zipfile", "encodings.cp43
     importlib.import_module(late)
 
 
+def pytest_sessionfinish() -> None:
+    """Remove what TensorFlow wrote to compile functions, which a worker leaves behind."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("__autograph_generated_file"):
+            Path(module.__file__).unlink(missing_ok=True)
+
+
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

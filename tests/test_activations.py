@@ -2,19 +2,20 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from course_utils.activations import elu, leaky_relu, relu, softmax
 from course_utils.backend import keras
+from tests.examples import many
 
 scores = arrays(
     np.float64, st.tuples(st.integers(1, 4), st.integers(2, 6)), elements=st.floats(-50, 50)
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@many(100)
 @given(scores)
 def test_all_four_agree_with_keras(z):
     activations = keras.activations

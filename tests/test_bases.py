@@ -64,6 +64,7 @@ def test_the_size_is_that_of_the_training_if_not_given():
     assert bases.build("mobilenet_0.5", weights=None).input_shape == (None, 224, 224, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "course"])
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 def test_weights_have_the_file_name_that_keras_gives_them(name, monkeypatch):
@@ -215,6 +216,7 @@ def test_missing_weights_are_named_with_the_places_and_what_to_do(name, advice, 
         assert part in message
 
 
+@pytest.mark.slow
 def test_weights_are_taken_from_the_data_folder_else_from_the_cache_of_keras(data):
     file = BASES["mobilenet_0.25"].file
     first, second = (bases.build("mobilenet_0.25", 32, weights=None) for _ in range(2))
@@ -226,6 +228,7 @@ def test_weights_are_taken_from_the_data_folder_else_from_the_cache_of_keras(dat
     assert_same_weights(bases.build("mobilenet_0.25", 32), second)
 
 
+@pytest.mark.slow
 def test_weights_that_were_saved_are_loaded_again(mobilenet, tmp_path):
     mobilenet.save_weights(tmp_path / "my.weights.h5")
     loaded = bases.build("mobilenet_0.25", 64, weights=str(tmp_path / "my.weights.h5"))
@@ -242,6 +245,7 @@ def test_the_real_weights_of_mobilenet_are_loaded():
         np.testing.assert_array_equal(kernel, file["conv1/conv1/kernel:0"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "not finite", "other alpha"])
 def test_broken_weights_are_named_with_what_to_do(damage, data, mobilenet):
     path = data / BASES["mobilenet_0.25"].file
@@ -256,6 +260,7 @@ def test_broken_weights_are_named_with_what_to_do(damage, data, mobilenet):
         bases.build("mobilenet_0.25", 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("saved", ["vgg16", "half of it"])
 def test_weights_of_another_base_are_refused(saved, mobilenet, tmp_path):
     half = keras.Model(mobilenet.input, mobilenet.layers[len(mobilenet.layers) // 2].output)

@@ -3,10 +3,11 @@ from io import StringIO
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import checks
+from tests.examples import many
 
 YOUR_TURN = "… Your turn: replace the dots by your answer and run the cell again.\n"
 
@@ -257,7 +258,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@many(500)
 @given(ANYTHING.filter(is_regular), st.sampled_from([26, 0.5, "word", (3, 3), ("a", "b"), True]))
 def test_no_answer_makes_a_check_raise(answer, expected):
     said = [
@@ -270,7 +271,7 @@ def test_no_answer_makes_a_check_raise(answer, expected):
     assert all(text.endswith("\n") for text in said)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@many(200)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9))
 def test_every_number_is_right_where_it_is_expected(number):
     assert said_of(checks.value, number, number).startswith("✓")

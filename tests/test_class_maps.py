@@ -94,6 +94,7 @@ def test_hires_cam_before_one_dense_layer_is_each_place_s_part_of_the_score():
     assert close(found, np.maximum(parts, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["conv1", "norm2", "conv3"])
 def test_the_gradient_is_that_of_finite_differences_in_double_precision(name):
     keras.config.set_floatx("float64")
@@ -198,6 +199,7 @@ def test_grad_cam_equals_that_of_tf_keras_vis(make):
 # All forms of a network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("classes", [1, 4])
 def test_all_forms_of_a_network_have_the_same_maps(form, classes, tmp_path):
@@ -211,6 +213,7 @@ def test_all_forms_of_a_network_have_the_same_maps(form, classes, tmp_path):
     assert close(cam(build(form, classes, pooling=True, folder=tmp_path), x, target=0), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 def test_half_precision_gives_nearly_the_same_maps(policy):
     x = pictures()
@@ -249,6 +252,7 @@ def test_a_frozen_network_has_the_same_maps():
     assert close(grad_cam(model, x, target=1), expected, 1e-7)
 
 
+@pytest.mark.slow
 def test_a_network_on_a_base_of_the_course_can_be_explained_and_so_can_its_copy(tmp_path):
     base = models.course_base(64)
     model = keras.Sequential(

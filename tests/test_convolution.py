@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.signal import convolve2d, correlate2d
 
@@ -20,14 +20,10 @@ from course_utils.convolution import (
     receptive_field,
     receptive_window,
 )
+from tests.examples import many
 
 DTYPES = [np.uint8, np.int16, np.int64, np.bool_, np.float16, np.float32, np.float64]
 ONES = np.ones((3, 3))
-
-
-def many(examples):
-    """Settings for a property that is tried on that many random cases, always the same ones."""
-    return settings(max_examples=examples, deadline=None, derandomize=True)
 
 
 def numbers(seed, shape, dtype=float):
@@ -265,6 +261,7 @@ def test_padding_and_output_size_are_those_of_keras(size, kernel_size, stride, p
     assert_close(np.asarray(keras.ops.conv(padded, kernel, stride, "valid")), theirs)
 
 
+@pytest.mark.slow
 @many(1000)
 @given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 40))
 def test_parameters_are_those_that_keras_counts(kernel_size, channels, filters):
@@ -295,6 +292,7 @@ def test_receptive_fields_are_those_that_impulses_measure(layers, index):
         assert len(seen) == stop - start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_the_digit_net_sees_18_by_18_pixels_as_perturbing_them_shows(index):
     layers = [(3, 1), (2, 2), (3, 1), (2, 2), (3, 1)]

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from scipy.io import savemat
 from skimage.color import rgb2gray
@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from course_utils.datasets import PHOTOS, digits, grey, load, photo, read_npz, textures
 from course_utils.settings import DataError, data_folder
 from course_utils.sources import FASHION_MNIST, MNIST, SOURCES
+from tests.examples import many
 
 REAL_DATA = data_folder()
 
@@ -65,6 +66,7 @@ def test_the_digits_have_the_promised_shapes_and_values():
     assert data.class_names == tuple("0123456789")
 
 
+@pytest.mark.slow
 def test_the_digits_are_those_of_scikit_learn_each_enlarged_on_its_own():
     data = digits()
     small = load_digits()
@@ -77,6 +79,7 @@ def test_the_digits_are_those_of_scikit_learn_each_enlarged_on_its_own():
     assert sorted(got) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_the_digits_have_a_black_frame_and_fair_classes_and_never_change():
     data = digits()
     frame = np.ones((28, 28), bool)
@@ -129,6 +132,7 @@ def test_the_summary_of_a_real_set_names_its_tier(data):
     )
 
 
+@pytest.mark.slow
 def test_the_embedded_tier_can_be_forced(data, monkeypatch):
     np.savez(data / "mnist.npz", **arrays())
     monkeypatch.setenv("COURSE_TIER", "embedded")
@@ -312,12 +316,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(written):
         assert outcome(made) == "refused", end
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@many(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), end=st.booleans())
 def test_a_damaged_byte_never_changes_what_is_loaded(written, where, flip, end):
     path, made, content = written
@@ -329,12 +328,7 @@ def test_a_damaged_byte_never_changes_what_is_loaded(written, where, flip, end):
     assert outcome(made) != "wrong data"
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@many(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200), start=st.sampled_from([b"", b"PK\x03\x04", b"\x93NUMPY"]))
 def test_nonsense_is_refused(data, content, start):
     (data / "mnist.npz").write_bytes(start + content)

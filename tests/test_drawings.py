@@ -1,5 +1,4 @@
 import hashlib
-import io
 import json
 import os
 import signal
@@ -10,11 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import tqdm.auto
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
+from course_utils import pictures
 from course_utils.drawings import (
     CATS_AND_DOGS,
     CLEAN,
@@ -29,8 +30,8 @@ from course_utils.drawings import (
 )
 from course_utils.drawings.coats import NOSES
 from course_utils.drawings.others import ANIMALS, OBJECTS
-from course_utils.making import shared_out
 from course_utils.settings import COURSE_FOLDER, DataError
+from tests.examples import many
 
 KINDS = CATS_AND_DOGS + OTHER_KINDS
 TURNED = replace(CLEAN, rotation=60, stretch=0.3)
@@ -86,6 +87,7 @@ def script(folder, counts, processes=1):
 # The same picture again, and other ones
 
 
+@pytest.mark.slow
 def test_the_same_arguments_give_the_same_pixels_in_a_fresh_process():
     code = (
         "from tests.test_drawings import fingerprint\n"
@@ -121,6 +123,7 @@ def test_every_kind_is_drawn_in_its_own_way():
 # Boxes and landmarks, checked against what is drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 64, 150])
 @pytest.mark.parametrize("scene", [CLEAN, TURNED, Scene()], ids=["clean", "turned", "full"])
 def test_the_box_is_tight_around_the_head(size, scene):
@@ -210,7 +213,7 @@ def test_heads_are_turned_as_far_as_the_dial_says(angle):
 # Any size
 
 
-@settings(max_examples=12, deadline=None)
+@many(12)
 @given(st.sampled_from(KINDS), st.integers(0, 50), st.integers(16, 200))
 def test_boxes_and_landmarks_grow_with_the_picture(kind, index, size):
     drawing, small = draw(kind, 1, "train", index, size), draw(kind, 1, "train", index, 16)
@@ -291,6 +294,7 @@ def test_the_head_is_as_large_as_the_dial_says():
         assert 30 <= np.sqrt(np.prod(drawing.box[2:] - drawing.box[:2])) <= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stretch", [0, 0.12, 1])
 def test_even_the_largest_heads_stay_in_the_picture(stretch):
     scene = Scene(head_size=(0.9, 0.9), stretch=stretch)
@@ -303,6 +307,7 @@ def test_even_the_largest_heads_stay_in_the_picture(stretch):
     assert 0 < as_asked.mean() < 1
 
 
+@pytest.mark.slow
 def test_a_lie_concerns_the_ears_of_few_liars_and_never_without_lies():
     def share_with_hanging_ears(kind, lie):
         drawings = [draw(kind, 0, "train", i, 16, replace(CLEAN, lie=lie)) for i in range(120)]
@@ -314,6 +319,7 @@ def test_a_lie_concerns_the_ears_of_few_liars_and_never_without_lies():
     assert share_with_hanging_ears("dog", 1) < share_with_hanging_ears("dog", 0)
 
 
+@pytest.mark.slow
 def test_most_heads_keep_clear_of_the_centre_and_none_leaves_the_picture():
     scene = replace(CLEAN, rotation=50)
     boxes = np.array([d.box for d in both_classes(300, scene=scene, size=16)])
@@ -532,19 +538,18 @@ def test_two_processes_that_draw_the_same_set_at_once_end_up_with_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_script_without_the_guard_still_gets_its_set(tmp_path):
-    path = tmp_path / "naive.py"
+def test_a_plain_script_draws_its_set_and_nobody_complains(tmp_path):
+    path = tmp_path / "plain.py"
     path.write_text(
         "from course_utils.drawings import make_set\n"
-        f"make_set({str(tmp_path / 'set')!r}, 16, {{'train': 30}}, progress=False)\n"
+        f"make_set({str(tmp_path / 'set')!r}, 16, {{'train': 60}}, progress=False)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(COURSE_FOLDER)}
     done = subprocess.run(
         [sys.executable, str(path)], env=environment, capture_output=True, text=True, timeout=120
     )
-    assert done.returncode == 0
-    assert "__main__" in done.stderr
-    assert len(read_annotations(tmp_path / "set", "train")[0]) == 60
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(read_annotations(tmp_path / "set", "train")[0]) == 120
 
 
 @pytest.mark.slow
@@ -559,11 +564,17 @@ def test_helpers_of_a_killed_process_end_as_well(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_progress_bar_counts_the_pictures_of_all_processes(tmp_path):
-    seen = []
-    tasks = [-3, -2, -1]
-    assert shared_out(abs, tasks, 2, seen.append) == [3, 2, 1]
-    assert seen == tasks
+def test_the_progress_bar_counts_the_pictures_of_all_processes(tmp_path, monkeypatch):
+    bars = []
+
+    class Counting(tqdm.auto.tqdm):
+        def close(self):
+            bars.append((self.n, self.total))
+            super().close()
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", Counting)
+    make_set(tmp_path / "set", 16, {"train": 30, "test": 1}, processes=2)
+    assert set(bars) == {(62, 62)}
 
 
 @pytest.mark.parametrize(
@@ -649,24 +660,19 @@ def test_bytes_that_are_no_text_and_boxes_of_nothing_are_reported(tmp_path, smal
 
 @pytest.fixture(scope="module")
 def many():
-    """Pictures, boxes, file sizes and labels: 2,000 for training and 1,000 to test."""
-    return {split: collected(split, count) for split, count in (("train", 1000), ("test", 500))}
+    """Pictures, boxes, file sizes and labels of the course's own set."""
+    folder = pictures.folder(64, "embedded")
+    return {split: collected(folder, split) for split in ("train", "test")}
 
 
-def collected(split, count):
-    drawings = [draw(kind, 0, split, i) for kind in CATS_AND_DOGS for i in range(count)]
+def collected(folder, split):
+    files, boxes, _ = read_annotations(folder, split)
     return {
-        "pictures": np.array([d.picture for d in drawings]),
-        "boxes": np.array([d.box for d in drawings]),
-        "bytes": np.array([file_size(d.picture) for d in drawings]),
-        "labels": np.repeat([0, 1], count),
+        "pictures": np.array([np.asarray(Image.open(folder / file)) for file in files]),
+        "boxes": boxes,
+        "bytes": np.array([(folder / file).stat().st_size for file in files]),
+        "labels": np.array([CATS_AND_DOGS.index(file.split("/")[1]) for file in files]),
     }
-
-
-def file_size(picture):
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.tell()
 
 
 def colour_histograms(part):

@@ -16,7 +16,7 @@ from course_utils.settings import COURSE_FOLDER
 layers = keras.layers
 RANDOM = np.random.default_rng(0)
 LARGE = ("resnet50", "inception_v3", "xception", "densenet121", "nasnet_mobile", "efficientnet_b0")
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in BASES]
+NAMES = [pytest.param(name, marks=pytest.mark.full) if name in LARGE else name for name in BASES]
 
 
 def small(activation="relu", size=8, policy=None, filters=4):
@@ -67,6 +67,7 @@ def expected(base, pictures, mode="tf"):
 # What comes out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_base_has_its_documented_size_and_gives_features_of_four_pictures(name, folder):
     size = BASES[name].smallest
@@ -153,6 +154,7 @@ def test_a_change_of_anything_changes_the_key(change, pictures):
     assert CHANGES[change](pictures) != key(small(), pictures, "tf")
 
 
+@pytest.mark.slow
 def test_the_key_depends_on_alpha_and_on_how_layers_are_connected():
     pictures = some_pictures(1, 32)
     alphas = [bases.build(f"mobilenet_{a}", 32, weights=None) for a in (0.25, 0.5)]
@@ -229,6 +231,7 @@ def test_a_broken_file_is_named_and_its_features_are_computed_again(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_no_flipped_byte_and_no_cut_gives_other_features(base, folder):
     pictures = some_pictures(1)[:, :4, :4]
     base = small(size=4, filters=1)

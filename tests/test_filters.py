@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import skimage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -15,14 +15,10 @@ from course_utils.filters import (
     sobel_kernel,
     stack_kernels,
 )
+from tests.examples import many
 
 ANGLES = st.floats(-7, 7)
 KINDS = ["horizontal", "vertical", "diagonal"]
-
-
-def many(examples):
-    """Settings for a property that is tried on that many random cases, always the same ones."""
-    return settings(max_examples=examples, deadline=None, derandomize=True)
 
 
 def centre(kernel, size):

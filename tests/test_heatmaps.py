@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from course_utils.heatmaps import is_empty, overlay, scaled, upsample
+from tests.examples import many
 
 MAPS = arrays(np.float32, (2, 3, 4), elements=st.floats(-1e6, 1e6, width=32))
 BYTES = arrays(np.uint8, (2, 6, 8, 3))
-FAST = settings(max_examples=60, deadline=None, derandomize=True)
+FAST = many(60)
 
 
 @FAST

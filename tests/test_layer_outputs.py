@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import models
 from course_utils.backend import keras
 from course_utils.convolution import conv2d, max_pool2d
 from course_utils.layer_outputs import outputs, silent_share
+from tests.examples import many
 from tests.small_nets import FORMS, build, pictures
 
 layers = keras.layers
@@ -29,6 +30,7 @@ def test_the_outputs_are_those_of_the_course_s_own_convolution():
     assert [maps.shape[1:] for maps in found.values()][-3:] == [(576,), (64,), (10,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_all_forms_of_a_network_have_the_same_outputs(form, tmp_path):
     expected = short(outputs(build(), pictures()))
@@ -136,7 +138,7 @@ def test_silent_channels_are_counted_for_each_picture():
     np.testing.assert_array_equal(silent_share(np.array([[0, 1.0, 0, 2], [0, 0, 0, 0]])), [0.5, 1])
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@many(30)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_the_silent_share_is_that_of_a_loop(seed, density):
     rng = np.random.default_rng(seed)

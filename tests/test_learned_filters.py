@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import models, runs
 from course_utils.backend import keras, tf
 from course_utils.layer_outputs import outputs
 from course_utils.learned_filters import canvas_size, deprocess, maximise
+from tests.examples import many
 from tests.small_nets import build
 
 layers = keras.layers
@@ -81,6 +82,7 @@ def test_a_linear_filter_is_found_as_its_own_kernel():
         assert np.corrcoef(image.ravel(), kernel.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_a_step_changes_the_pixels_by_the_rate():
     model = build()
     for low, high in ((0, 1), (0, 255), (-1, 1)):
@@ -116,6 +118,7 @@ def test_a_layer_of_its_own_for_the_activation_is_the_same():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["nested", "functional", "augmented", "reloaded nested"])
 def test_all_forms_of_a_network_give_the_same_pictures(form, tmp_path):
     expected = maximise(build(), "conv3", [0, 3], steps=5)
@@ -214,7 +217,7 @@ def test_wrong_arguments_are_refused_with_the_reason(changes, message):
 # Fit to be shown
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@many(30)
 @given(st.integers(0, 2**32 - 1), st.floats(-1e3, 1e3), st.floats(1e-3, 1e3))
 def test_deprocessed_pictures_do_not_depend_on_units(seed, shift, scale):
     images = np.random.default_rng(seed).normal(size=(3, 9, 9, 3))

@@ -1,17 +1,13 @@
-import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from course_utils.making import make_once, shared_out
-from course_utils.settings import COURSE_FOLDER, DataError
+from course_utils.making import make_once
+from course_utils.settings import DataError
 
 
 def write(text):
@@ -198,86 +194,3 @@ def test_of_two_at_once_one_fills_the_folder_and_the_other_waits(folder):
         thread.join(timeout=20)
     assert len(filled) == 1
     assert folder.exists()
-
-
-# Scripts that helper processes import
-
-
-def outcome(tmp_path, call):
-    """Run a script with helpers, each of which makes this call while it imports the script."""
-    lines = [
-        "from concurrent.futures import ProcessPoolExecutor",
-        "from multiprocessing import get_context",
-        "from pathlib import Path",
-        "from course_utils.making import make_once",
-        f"folder = Path({str(tmp_path / 'set')!r})",
-        "if __name__ != '__main__':",
-        f"    {call}",
-        "if __name__ == '__main__':",
-        "    with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:",
-        "        print(*pool.map(abs, [-2]))",
-    ]
-    path = tmp_path / "script.py"
-    path.write_text("\n".join(lines))
-    environment = {**os.environ, "PYTHONPATH": str(COURSE_FOLDER)}
-    return subprocess.run(
-        [sys.executable, path], env=environment, capture_output=True, text=True, timeout=60
-    )
-
-
-def test_a_helper_process_that_imports_a_script_finds_the_folder_that_is_there(tmp_path):
-    (tmp_path / "set").mkdir()
-    done = outcome(tmp_path, "make_once(folder, folder.exists, Path.rmdir, helpers=True)")
-    assert (done.stdout, done.stderr) == ("2\n", "")
-
-
-def test_a_helper_process_that_imports_a_script_may_make_a_folder_alone(tmp_path):
-    done = outcome(tmp_path, "make_once(folder, folder.exists, lambda new: None)")
-    assert (done.stdout, done.stderr) == ("2\n", "")
-    assert (tmp_path / "set").is_dir()
-
-
-def test_a_helper_process_that_imports_a_script_may_not_make_a_folder_with_helpers(tmp_path):
-    done = outcome(tmp_path, "make_once(folder, folder.exists, lambda new: None, helpers=True)")
-    assert done.returncode == 1
-    assert 'RuntimeError: Put the call under `if __name__ == "__main__":`' in done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"script.py"}
-
-
-# Sharing work out
-
-
-@pytest.mark.parametrize("tasks", [[], [-1], [-3, 2, -1]])
-def test_the_results_come_in_the_order_of_the_tasks(tasks):
-    done = []
-    assert shared_out(abs, tasks, 1, done.append) == [abs(task) for task in tasks]
-    assert done == tasks
-
-
-def test_an_error_in_the_work_is_passed_on():
-    with pytest.raises(TypeError):
-        shared_out(abs, [1, "no number", 2], 1, lambda task: None)
-
-
-def done_by_a_helper(ready, task):
-    """Tell whether a helper process does the task; one that comes to task 3 gets killed."""
-    is_helper = multiprocessing.parent_process() is not None
-    if is_helper and task == 3:
-        give_up = time.monotonic() + 20
-        while not ready.exists() and time.monotonic() < give_up:
-            time.sleep(0.01)
-        os._exit(1)
-    return is_helper
-
-
-def test_what_helpers_have_done_is_kept_when_one_of_them_is_killed(tmp_path):
-    done, ready = [], tmp_path / "ready"
-
-    def on_done(task):
-        done.append(task)
-        if task == 2:
-            ready.touch()
-
-    results = shared_out(partial(done_by_a_helper, ready), range(4), 2, on_done)
-    assert results == [True, True, True, False]
-    assert done == [0, 1, 2, 3]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import drawings
@@ -12,9 +12,10 @@ from course_utils.map_scores import (
     energy_inside,
     pointing_game,
 )
+from tests.examples import many
 
 layers = keras.layers
-FAST = settings(max_examples=60, deadline=None, derandomize=True)
+FAST = many(60)
 
 BOXES = st.tuples(*[st.floats(0, 60)] * 2, *[st.floats(2, 40)] * 2).map(
     lambda box: np.array([[box[0], box[1], box[0] + box[2], box[1] + box[3]]])

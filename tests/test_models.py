@@ -185,6 +185,7 @@ def test_dropout_stands_before_the_dense_classifier_and_only_where_it_is_asked_f
     assert plain.count_params() == dropped.count_params()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [46, 64, 150, 151])
 def test_pictures_of_any_size_from_46_on_become_one_probability(size):
     for build in (models.pictures_convnet, models.pictures_dense):

@@ -66,6 +66,7 @@ def test_the_convolution_module_is_there_at_once():
     assert min(float(python(code).stdout) for _ in range(2)) < 1
 
 
+@pytest.mark.slow
 def test_importing_keras_prints_nothing_not_even_from_c_and_leaves_stderr_open():
     code = (
         "import os; from course_utils.backend import keras; keras.ops.zeros(3); "
@@ -73,6 +74,29 @@ def test_importing_keras_prints_nothing_not_even_from_c_and_leaves_stderr_open()
     )
     done = python(code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "still here")
+
+
+@pytest.mark.slow
+def test_nothing_is_left_in_the_temporary_folder_even_if_the_kernel_is_killed(tmp_path):
+    code = f"""
+import os, pathlib, tempfile
+tempfile.tempdir = {str(tmp_path)!r}
+import numpy as np
+from course_utils import bases, features, learned_filters, pipeline
+from course_utils.backend import keras
+x, y = np.zeros((4, 64, 64, 3), np.uint8), np.array([0, 1, 0, 1])
+net = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(2, 3)])
+net.add(keras.layers.GlobalAveragePooling2D())
+net.add(keras.layers.Dense(1, activation="sigmoid"))
+net.compile("adam", "binary_crossentropy")
+net.fit(pipeline.batches(x, y, 2, pipeline.RandomAffine()), verbose=0)
+learned_filters.maximise(net, net.layers[0].name, steps=2)
+features.extract(bases.build("course", 64), x, folder=pathlib.Path(tempfile.tempdir))
+print(*{{name for name in os.listdir(tempfile.tempdir) if "autograph" in name}})
+os._exit(0)
+"""
+    done = python(code)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
 
 
 # Pinned versions

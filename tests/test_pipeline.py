@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import affine_transform
 
@@ -11,6 +11,7 @@ from course_utils.pipeline import (
     batches,
     transform,
 )
+from tests.examples import many
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(0, 256, (10, 6, 8, 3), np.uint8)
@@ -57,6 +58,7 @@ def test_without_shuffling_the_order_is_kept():
     assert np.allclose(served, X[:, 0, 0, 0] / 255)
 
 
+@pytest.mark.slow
 def test_augmented_batches_differ_in_every_epoch_and_a_seed_repeats_them():
     def epochs(seed):
         served = batches(X, Y, 10, RandomAffine(seed=seed), shuffle=False)
@@ -143,8 +145,9 @@ IN_SCIPY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill_mode", IN_SCIPY)
-@settings(max_examples=30, deadline=None)
+@many(30)
 @given(change=changes)
 def test_pixels_are_those_that_scipy_finds_with_the_same_matrix(fill_mode, change):
     change = {name: [value] for name, value in change.items()}
@@ -173,7 +176,7 @@ def test_outside_is_black_whatever_the_border_holds():
     )
 
 
-@settings(max_examples=50, deadline=None)
+@many(50)
 @given(changes)
 def test_zoom_alone_changes_areas_but_for_the_shear(change):
     change = {name: [value] for name, value in change.items()}

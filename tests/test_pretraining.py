@@ -19,6 +19,7 @@ def with_lived_in_norms(base):
     return base
 
 
+@pytest.mark.slow
 def test_folding_leaves_what_the_base_computes_as_it_is():
     trained = with_lived_in_norms(models.course_base(64, batch_norm=True))
     plain = models.course_base(64)
@@ -52,6 +53,7 @@ def test_the_base_is_pretrained_on_pixels_as_it_gets_them_later(precision):
     assert net(pixels).shape == (2, 20)
 
 
+@pytest.mark.slow
 def test_no_cat_and_no_dog_is_among_what_the_base_has_seen(monkeypatch, tmp_path):
     monkeypatch.setattr(pretraining, "COUNTS", {"train": 1, "test": 1})
     monkeypatch.setattr(pretraining, "made_folder", lambda: tmp_path)

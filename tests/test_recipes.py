@@ -6,6 +6,8 @@ import pytest
 from course_utils import recipes, runs
 from course_utils.datasets import Dataset
 
+pytestmark = pytest.mark.slow  # boards and trainings take seconds each
+
 RANDOM = np.random.default_rng(0)
 
 
@@ -95,7 +97,6 @@ def kept_here(monkeypatch, tmp_path):
 ON_BASE = ["cats_random_base", "cats_features", "cats_end_to_end", "cats_finetuned"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ON_BASE)
 def test_a_net_on_a_base_is_trained_and_recorded(name, data, short, kept_here, tmp_path):
     run = recipes.remake(name, data, folder=tmp_path)
@@ -105,7 +106,6 @@ def test_a_net_on_a_base_is_trained_and_recorded(name, data, short, kept_here, t
     assert run.card["weights"] == (name in ("cats_features", "cats_finetuned"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cats_features", "cats_finetuned"])
 def test_the_recorded_part_completes_a_net_on_a_base(name, data, short, kept_here, tmp_path):
     run = recipes.remake(name, data, folder=tmp_path)

@@ -71,7 +71,12 @@ def test_card_and_history_tell_the_same_story(name):
     assert low <= run.card["test_accuracy"] <= high
 
 
-@pytest.mark.parametrize("name", NAMES)
+def with_marks(name):
+    """A run on the real data is measured in the full check only."""
+    return pytest.param(name, marks=pytest.mark.full if "-real" in name else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", map(with_marks, NAMES))
 def test_the_weights_reach_the_accuracy_on_the_card(name, monkeypatch):
     run = runs.load(name)
     if not run.card.get("weights", True):

@@ -15,6 +15,7 @@ import pytest
 from course_utils.backend import keras
 from course_utils.runs import RunError, halve_weights, load, record
 from course_utils.settings import COURSE_FOLDER
+from tests.examples import IN_CI
 
 HISTORY = {"loss": [1.5, 0.25], "accuracy": [0.5, 0.75], "seconds": [0.1, 0.2]}
 CARD = {"data": "some digits", "epochs": 2, "seconds": 12.3, "test_accuracy": 0.9876}
@@ -298,7 +299,7 @@ def test_a_flipped_bit_is_found_or_does_no_harm(run):
     path = run.folder / "weights.npz"
     content = path.read_bytes()
     recorded = weights_of(run)
-    for place in range(0, len(content), 3):
+    for place in range(0, len(content), 3 if IN_CI else 29):
         broken = bytearray(content)
         broken[place] ^= 1 << place % 8
         path.write_bytes(broken)

@@ -20,6 +20,8 @@ from course_utils import tensorboards
 from course_utils.backend import keras, tf
 from course_utils.settings import COURSE_FOLDER, DataError
 
+pytestmark = pytest.mark.slow  # boards and trainings take seconds each
+
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(40, 3)).astype("f4"), RANDOM.normal(size=40).astype("f4")
 
@@ -372,7 +374,6 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="uses signals")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, None])
 def test_it_survives_an_interrupt_but_not_the_end_of_its_parent(tmp_path, end):

@@ -19,6 +19,8 @@ from course_utils.training import (
     set_seed,
 )
 
+pytestmark = pytest.mark.slow  # boards and trainings take seconds each
+
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(40, 3)).astype("f4"), RANDOM.integers(0, 2, 40)
 

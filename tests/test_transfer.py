@@ -82,6 +82,7 @@ def test_freezing_the_base_of_vgg16_leaves_four_of_thirty_weights():
 # What training changes
 
 
+@pytest.mark.slow
 def test_a_frozen_base_keeps_its_weights_and_the_head_learns():
     model, base = small()
     transfer.freeze(model, base)
@@ -91,6 +92,7 @@ def test_a_frozen_base_keeps_its_weights_and_the_head_learns():
     assert {path.split("/")[0] for path in changed(model, before)} == {"head"}
 
 
+@pytest.mark.slow
 def test_an_unfrozen_block_learns_and_what_is_below_stays():
     model, base = small()
     transfer.freeze(model, base)
@@ -102,6 +104,7 @@ def test_an_unfrozen_block_learns_and_what_is_below_stays():
     assert blocks == {"block5_conv1", "block5_conv2"}
 
 
+@pytest.mark.slow
 def test_batch_normalization_stays_in_inference_mode():
     layers = keras.layers
     base = keras.Sequential(
@@ -135,6 +138,7 @@ def test_batch_normalization_stays_frozen_in_a_model_inside_the_model():
     assert base.get_layer("conv_pw_13").trainable_weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [transfer.freeze, transfer.unfreeze])
 def test_not_even_keras_trains_before_the_next_compile(change):
     model, base = small()

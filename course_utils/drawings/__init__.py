@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from course_utils.archives import CLASS_NAMES
-from course_utils.making import make_once, shared_out
+from course_utils.making import make_once
 from course_utils.settings import DataError
 
 if TYPE_CHECKING:
@@ -303,8 +303,6 @@ def make_set(
         If an argument is unknown or out of range.
     DataError
         If the folder holds anything but just this set, or the disk cannot be written to.
-    RuntimeError
-        If several processes draw, and the call is not under ``if __name__ == "__main__":``.
 
     Examples
     --------
@@ -322,7 +320,6 @@ def make_set(
         folder,
         lambda: _is_there(folder, settings),
         lambda staging: _fill(staging, settings, scene, processes, progress),
-        helpers=processes > 1,
     )
     return folder
 
@@ -498,20 +495,23 @@ def _fill(
     staging: Path, settings: dict[str, Any], scene: Scene, processes: int, progress: bool
 ) -> None:
     """Draw all pictures of a set, and write what is where in them."""
+    from joblib import Parallel, delayed
     from tqdm.auto import tqdm
 
     for split in settings["counts"]:
         for kind in settings["kinds"]:
             (staging / split / kind).mkdir(parents=True)
     tasks = _tasks(settings)
-    work = partial(_draw_some, staging, settings["size"], settings["seed"], scene)
+    work = delayed(partial(_draw_some, staging, settings["size"], settings["seed"], scene))
+    # Helpers end when they have been idle for so long, also those of a process that was killed.
+    parallel = Parallel(processes, backend="loky", return_as="generator", idle_worker_timeout=10)
     total = sum(stop - start for *_, start, stop in tasks)
     hidden = None if progress else True  # None shows it in notebooks and terminals only
-    with tqdm(total=total, desc="Drawing", leave=False, disable=hidden) as bar:
-        drawn = shared_out(work, tasks, processes, lambda task: bar.update(task[3] - task[2]))
     splits: dict[str, list] = {split: [] for split in settings["counts"]}
-    for (split, *_), rows in zip(tasks, drawn, strict=True):
-        splits[split] += rows
+    with tqdm(total=total, desc="Drawing", leave=False, disable=hidden) as bar:
+        for (split, *_), rows in zip(tasks, parallel(map(work, tasks)), strict=True):
+            splits[split] += rows
+            bar.update(len(rows))
     text = json.dumps({**settings, "splits": splits})
     (staging / _ANNOTATIONS).write_text(text, encoding="utf-8")
 

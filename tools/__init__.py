@@ -1,0 +1,1 @@
+"""Commands for those who keep the course: run, check and measure it."""
