@@ -12,8 +12,10 @@ ifneq ($(shell cat $(VENV)/ready 2>/dev/null),$(CURDIR))
   $(shell rm -f $(VENV)/ready)
 endif
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
+# Two tests, or notebooks, at once, and one core for each: more threads only get in each other's way.
+ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 # PROFILE=ci tries properties on all their random examples, not on a tenth of them.
-PYTEST = $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PROFILE),default)
+PYTEST = $(ONE_CORE) $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PROFILE),default)
 
 # JupyterLab starts for root only when told to; in a container, root is who you are.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -32,7 +34,7 @@ data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches i
 
 test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, unit tests, examples, every notebook
 	$(PYTEST) --dist worksteal -m "not full and not browser" --durations 20
-	$(BIN)/python -m tools.check_notebooks --tier embedded
+	$(ONE_CORE) $(BIN)/python -m tools.check_notebooks --tier embedded
 
 test-fast: $(VENV)/ready-test lint ## Check what can be checked in a minute, after each change
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
@@ -42,7 +44,7 @@ test-full: test ## Check besides: trainings in full, the browser, the real data 
 	@case $$($(BIN)/python -c "from course_utils.fetch import status; \
 	  print(any(s.on_disk and s.tier == 'real' for s in status()))") in \
 	True) echo "Notebooks on the real data in the data folder:"; \
-	  $(BIN)/python -m tools.check_notebooks;; \
+	  $(ONE_CORE) $(BIN)/python -m tools.check_notebooks;; \
 	False) echo "There is no real data on disk.";; \
 	*) exit 1;; esac
 

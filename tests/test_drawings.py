@@ -552,14 +552,14 @@ def test_a_plain_script_draws_its_set_and_nobody_complains(tmp_path):
     assert len(read_annotations(tmp_path / "set", "train")[0]) == 120
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_helpers_of_a_killed_process_end_as_well(tmp_path):
     command = [sys.executable, "-c", script(tmp_path / "set", {"train": 5000}, 2)]
     run = subprocess.Popen(command, cwd=COURSE_FOLDER, stdout=subprocess.PIPE)
     wait_for_pictures(run, tmp_path)
     run.kill()
     # The helpers have inherited the pipe: it ends when the last of them has ended.
-    run.communicate(timeout=20)
+    run.communicate(timeout=90)
     assert 0 < len(list(tmp_path.glob(".set.*.part/train/*/*.png"))) < 2 * 5000
 
 
@@ -568,6 +568,9 @@ def test_the_progress_bar_counts_the_pictures_of_all_processes(tmp_path, monkeyp
     bars = []
 
     class Counting(tqdm.auto.tqdm):
+        def __init__(self, **options):
+            super().__init__(**options | {"disable": False})
+
         def close(self):
             bars.append((self.n, self.total))
             super().close()

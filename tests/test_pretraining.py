@@ -63,7 +63,7 @@ def test_no_cat_and_no_dog_is_among_what_the_base_has_seen(monkeypatch, tmp_path
         assert not set(part.class_names) & set(drawings.CATS_AND_DOGS)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_base_can_be_made_again(monkeypatch, tmp_path):
     """A very short pretraining, on few pictures: it records a run that can be loaded."""
     x = RANDOM.integers(0, 256, (40, 64, 64, 3), np.uint8)

@@ -6,7 +6,7 @@ import pytest
 from course_utils import recipes, runs
 from course_utils.datasets import Dataset
 
-pytestmark = pytest.mark.slow  # boards and trainings take seconds each
+pytestmark = pytest.mark.full
 
 RANDOM = np.random.default_rng(0)
 

@@ -176,7 +176,7 @@ def test_only_what_was_trained_is_recorded_of_a_net_on_a_base():
             assert run.card["base"] == recipes.RECIPES[name].base[tier]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_run_can_be_made_again(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_TIER", "embedded")
     again = recipes.remake("mnist_dense", recipes.load("mnist_dense"), folder=tmp_path)

@@ -252,7 +252,7 @@ print(both.num_replicas_in_sync, np.abs(trained(both) - trained(one)).max() < 1e
 """
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_devices_train_to_the_same_weights_as_one():
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=300

@@ -91,8 +91,16 @@ def copies(notebooks: list[Path], folder: Path) -> list[Path]:
 
 def check(notebooks: list[Path], folder: Path, *options: str) -> int:
     """Run copies of notebooks in a folder; return 0 where everything is as it should be."""
-    arguments = ["-c", str(ROOT / "pyproject.toml"), "--nbval-lax", "--nbval-current-env"]
-    arguments += ["--nbval-cell-timeout", "300", "-p", "no:cacheprovider", "-n", str(AT_ONCE)]
+    arguments = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), "--nbval-lax"]
+    arguments += [
+        "--nbval-current-env",
+        "--nbval-cell-timeout",
+        "300",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        str(AT_ONCE),
+    ]
     arguments += ["--dist", "loadfile", "--no-loadscope-reorder", *options]
     files = map(str, copies(notebooks, folder))
     return pytest.main([*arguments, *files], plugins=[Seconds()])
