@@ -54,10 +54,10 @@ def number(
             if _close(value, wrong, 1e-9 if isinstance(wrong, int) else 5e-3):
                 return message
         if isinstance(right, int) and value % 1:
-            return f"{value:.10g} is not a whole number. {otherwise}"
+            return f"{written(value)} is not a whole number. {otherwise}"
         if isinstance(right, int) and abs(value - right) == 1:
-            return f"{value:.10g} is off by one. {otherwise}"
-        return f"{value:.10g} is too {'large' if value > right else 'small'}. {otherwise}"
+            return f"{written(value)} is off by one. {otherwise}"
+        return f"{written(value)} is too {'large' if value > right else 'small'}. {otherwise}"
 
     return judge
 
@@ -85,7 +85,7 @@ def row(
     >>> judge((200, 150))
     'the numbers are right, their order is not: it is height, width.'
     >>> judge((150, 250))
-    'the width (250) is not right. Measure again.'
+    '250 is not right for the width. Measure again.'
     """
 
     def judge(answer: Any) -> str | None:
@@ -101,7 +101,7 @@ def row(
             return f"the numbers are right, their order is not: it is {', '.join(names)}."
         values = zip(names, given, right, strict=True)
         name, value = next((n, v) for n, v, wanted in values if not _same([v], [wanted]))
-        return f"the {name} ({value:.10g}) is not right. {otherwise}"
+        return f"{written(value)} is not right for the {name}. {otherwise}"
 
     return judge
 
@@ -305,7 +305,7 @@ def strange(answer: Any, wanted: str) -> str | None:
     'len is a function, and a number is asked for: are the parentheses behind it missing?'
     >>> strange(3, "a number")
     """
-    kind = type(answer).__name__
+    kind = kind_of(answer)
     name = getattr(answer, "__name__", kind)
     if answer is None:
         return (
@@ -315,14 +315,14 @@ def strange(answer: Any, wanted: str) -> str | None:
     if isinstance(answer, type):
         return f"{name} is a class, and {wanted} is asked for."
     if hasattr(answer, "count_params"):
-        return f"that is a net or a layer of Keras ({kind}), and {wanted} is asked for."
+        return f"that is {kind} of Keras, a net or a layer, and {wanted} is asked for."
     if callable(answer):
         return (
             f"{name} is a function, and {wanted} is asked for: are the parentheses behind it "
             "missing?"
         )
     if isinstance(answer, dict | set | frozenset) or hasattr(answer, "epoch"):
-        return f"that is a {kind} with several things in it, and {wanted} is asked for."
+        return f"that is {kind} with several things in it, and {wanted} is asked for."
     return None
 
 
@@ -337,18 +337,18 @@ def unlike_number(answer: Any) -> str | None:
     """
     if problem := strange(answer, "a number"):
         return problem
-    kind = type(answer).__name__
+    kind = kind_of(answer)
     if isinstance(answer, str | bytes):
         return f"{quoted(answer)} is text; a number has no quotation marks."
     if isinstance(answer, bool | np.bool_):
         return f"{answer} is a truth value; a number is asked for."
     shape = shape_of(answer)
     if shape is None or math.prod(shape) != 1:
-        return f"that is a {kind} of several numbers or of none; a single one is asked for."
+        return f"that is {kind} of several numbers or of none; a single one is asked for."
     if shape:
-        return f"that is a {kind} with one number in it; give the number itself, not in brackets."
+        return f"that is {kind} with one number in it; give the number itself, not in brackets."
     if np.asarray(answer).dtype.kind not in "iuf":
-        return f"a number is asked for, and that is of the type {kind}."
+        return f"a number is asked for, and that is {kind}."
     if not np.isfinite(answer):
         return f"{answer} comes from a division by 0 or the like; look for it."
     return None
@@ -378,7 +378,7 @@ def unlike_row(answer: Any, right: tuple, names: Sequence[str]) -> str | None:
     if len(values) > 1 and _same(values[1:], right):
         return f"the first number is one too many; {wanted}"
     if _same(values, right[1:]):
-        return f"the {names[0]} are missing in front; {wanted}"
+        return f"the {names[0]} in front: one number is missing; {wanted}"
     if len(values) != len(right):
         return f"{len(values)} numbers are given; {wanted}"
     return None if _numbers(answer) else f"not all of these are numbers; {wanted}"
@@ -390,18 +390,21 @@ def unlike_word(answer: Any) -> str | None:
     Examples
     --------
     >>> unlike_word(3)
-    'a word is asked for, in quotation marks, and that is of the type int.'
+    'a word is asked for, in quotation marks, and that is an int.'
     """
     if isinstance(answer, str):
-        return None if answer.strip() else "that text is empty."
+        return (
+            None
+            if answer.strip()
+            else "that text is empty; write the word between the quotation marks."
+        )
     if isinstance(answer, list | tuple) and len(answer) == 1:
         return "that is a list with one thing in it; give the word itself."
     if isinstance(answer, type) or callable(answer):
         return "that is a thing of Python; write its name as text, in quotation marks."
     if problem := strange(answer, "a word"):
         return problem
-    kind = type(answer).__name__
-    return f"a word is asked for, in quotation marks, and that is of the type {kind}."
+    return f"a word is asked for, in quotation marks, and that is {kind_of(answer)}."
 
 
 def unlike_array(answer: Any, shape: tuple[int, ...]) -> str | None:
@@ -431,7 +434,7 @@ def unlike_array(answer: Any, shape: tuple[int, ...]) -> str | None:
     if given in [(1, *shape), (*shape, 1)]:
         return f"{asked}: there is an axis of length 1 too many."
     if len(given) != len(shape):
-        return f"{asked}: it has {len(given)} axes instead of {len(shape)}."
+        return f"{asked}: its number of axes is {len(given)}, not {len(shape)}."
     return f"{asked}."
 
 
@@ -441,9 +444,9 @@ def unlike_function(answer: Any) -> str | None:
     Examples
     --------
     >>> unlike_function(3)
-    'that is of the type int, not a function. Give its name only, without parentheses behind it.'
+    'that is an int, not a function. Give its name only, without parentheses behind it.'
     """
-    kind = type(answer).__name__
+    kind = kind_of(answer)
     if isinstance(answer, type):
         return f"{answer.__name__} is a class, and a function is asked for."
     if isinstance(answer, str):
@@ -451,13 +454,45 @@ def unlike_function(answer: Any) -> str | None:
     if answer is None:
         return "that is None, not a function. Give its name only, without parentheses behind it."
     if hasattr(answer, "count_params"):
-        return f"that is a net or a layer ({kind}), and a function that you write is asked for."
+        return f"that is {kind} of Keras, and a function that you write is asked for."
     if not callable(answer):
-        return (
-            f"that is of the type {kind}, not a function. Give its name only, without "
-            "parentheses behind it."
-        )
+        return f"that is {kind}, not a function. Give its name only, without parentheses behind it."
     return None
+
+
+def unlike_returned(found: Any) -> str | None:
+    """Say that a function returned nothing, if it did.
+
+    Examples
+    --------
+    >>> unlike_returned(None)
+    'it returns None; is the `return` missing?'
+    """
+    return "it returns None; is the `return` missing?" if found is None else None
+
+
+def kind_of(answer: Any) -> str:
+    """Name the type of an answer, with an article.
+
+    Examples
+    --------
+    >>> kind_of([1]), kind_of(1), kind_of(np.ones(1))
+    ('a list', 'an int', 'an array')
+    """
+    name = type(answer).__name__
+    name = {"ndarray": "array", "EagerTensor": "tensor"}.get(name, name)
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def written(value: float) -> str:
+    """Write a number with as many digits as are of use.
+
+    Examples
+    --------
+    >>> written(3453121.0), written(1 / 7)
+    ('3453121', '0.1429')
+    """
+    return f"{value:.10g}" if value % 1 == 0 else f"{value:.4g}"
 
 
 def quoted(text: str | bytes) -> str:
@@ -505,8 +540,8 @@ def _same(values: Sequence, others: Sequence) -> bool:
 
 def _compare(found: Any, wanted: Any, otherwise: str) -> str | None:
     """Judge what a function returned."""
-    if found is None:
-        return "it returns None; is the `return` missing?"
+    if problem := unlike_returned(found):
+        return problem
     if np.ndim(wanted) == 0:
         return number(wanted, otherwise, rtol=1e-4)(found)
     return array(wanted, otherwise)(found)

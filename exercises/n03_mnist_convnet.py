@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import each, number, percent, row, unlike_function, word
+from exercises.judges import each, number, percent, row, unlike_function, unlike_returned, word
 from exercises.nets import accuracy, unlike_net, unlike_probabilities, wrong_ends
 
 
@@ -33,12 +33,14 @@ def reads_one_picture(read: Any) -> str | None:
             found = read(net, picture)
         except ValueError:
             return "Keras refuses: nets take batches. Does the picture have an axis in front?"
+        if problem := unlike_returned(found):
+            return problem
         if np.size(found) == 10:
             return "those are ten probabilities; which of them is the highest?"
         if np.size(found) == 1 and 0 < np.ravel(found)[0] < 1:
             return "that is the highest probability; the digit that has it is asked for."
         if problem := number(digit, "Is it the place of the highest probability?")(found):
-            return f"for a picture of a {digit}: {problem}"
+            return f"for a picture of the digit {digit}: {problem}"
     return None
 
 
@@ -48,7 +50,7 @@ def is_small_and_reads(net: Any, x_test: np.ndarray, y_test: np.ndarray) -> str 
         return problem
     if net.count_params() >= 20_000:
         return f"{net.count_params():,} parameters are too many. Where do most of them sit?"
-    if problem := unlike_probabilities(net.predict(x_test[:10], verbose=0)):
+    if problem := unlike_probabilities(net):
         return problem
     right = accuracy(net, x_test[:2000], y_test[:2000])
     if right < 0.3:
@@ -225,14 +227,18 @@ EXERCISES = [
                     keras.layers.Dense(10, activation="softmax"),
                 ]
             )
-            small_net.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-            small_net.fit(x_train[:5000], y_train[:5000], batch_size=32, epochs=12, verbose=0)
+            small_net.compile(
+                optimizer=keras.optimizers.Adam(3e-3),
+                loss="sparse_categorical_crossentropy",
+                metrics=["accuracy"],
+            )
+            small_net.fit(x_train[:5000], y_train[:5000], batch_size=32, epochs=8, verbose=0)
         """,
         judge=is_small_and_reads,
         hints=(
             "Few filters in the first layer, pool early, then Flatten and a single Dense layer.",
             "Two stages of convolution and pooling with 16 and 32 filters have 12,810 parameters, "
-            "the last layer included. Ten epochs with Adam should do.",
+            "the last layer included. Eight epochs with Adam at a rate of 0.003 should do.",
         ),
         remark="""
             The head of the convnet above has 36,928 parameters in its hidden layer alone. Left

@@ -38,7 +38,8 @@ def augments(net: Any) -> str | None:
         return "there is no convolution in it."
     front, rest = layers[: places[0]], layers[places[0] :]
     problem = wrong_pixels(front) or wrong_turns(front) or wrong_mirror(front)
-    return problem or wrong_dropout(rest, run(front, ACROSS[:4], training=False))
+    calm = run(front, ACROSS[:4], training=False)
+    return problem or wrong_dropout(rest, calm) or unlike_probabilities(net)
 
 
 def wrong_pixels(front: list[keras.layers.Layer]) -> str | None:
@@ -77,8 +78,6 @@ def wrong_mirror(front: list[keras.layers.Layer]) -> str | None:
 
 def wrong_dropout(rest: list[keras.layers.Layer], pixels: np.ndarray) -> str | None:
     """Say what is wrong with the part that classifies, if anything is."""
-    if problem := unlike_probabilities(run(rest, pixels, training=False)):
-        return problem
     before = rest[:-1]
     once, again = (run(before, pixels, training=True) for _ in range(2))
     return (

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import each, function, number, word
+from exercises.judges import each, function, kind_of, number, word
 from exercises.nets import unlike_net, wrong_ends
 
 PATIENCE, MOST_EPOCHS = 3, 30
@@ -17,7 +17,7 @@ def stops_when_good(kind: Any) -> str | None:
     if isinstance(kind, keras.callbacks.Callback):
         return "that is a callback already; give the class, without parentheses behind it."
     if not isinstance(kind, type):
-        return f"a class is asked for, and that is of the type {type(kind).__name__}."
+        return f"a class is asked for, and that is {kind_of(kind)}."
     if not issubclass(kind, keras.callbacks.Callback):
         return "the class should be made from keras.callbacks.Callback."
     for enough, accuracies in ((0.8, [0.6, 0.79, 0.83]), (0.9, [0.85, 0.9]), (0.5, [0.7])):
@@ -61,15 +61,16 @@ def stopped_in_time(
         return f"net: {problem}"
     measured = getattr(history, "history", history)
     if not isinstance(measured, dict):
-        return f"history: give what `fit` returns; that is of the type {type(history).__name__}."
+        return f"history: give what `fit` returns; that is {kind_of(history)}."
     if "val_loss" not in measured:
         return "history: there is no `val_loss` in it; `fit` needs validation data."
     losses = list(measured["val_loss"])
-    late = len(losses) - 1 - int(np.argmin(losses))
+    best = int(np.argmin(losses)) + 1
+    late = len(losses) - best
     if late > PATIENCE:
         return f"history: it went on for {late} epochs after the best one; how much patience?"
     if late < PATIENCE and len(losses) < MOST_EPOCHS:
-        return f"history: it ended {late} epochs after the best one; it should wait for more."
+        return f"history: epoch {best} was the best, and epoch {len(losses)} the last: too soon."
     loss = net.evaluate(x_validation, y_validation, batch_size=100, verbose=0, return_dict=True)
     if not np.isclose(loss["loss"], min(losses), rtol=0.01):
         return (
@@ -101,7 +102,7 @@ EXERCISES = [
                     10: "would it wait so long? Count the epochs without a new best.",
                     7: "that is two epochs after the best so far; it waits for three.",
                     9: "by then it has stopped: three epochs without a new best are over.",
-                    6: "epoch 4 was no new best, but epoch 5 was: the count begins anew.",
+                    6: "there was a new best on the way, and with it the count began anew.",
                     5: "that is the best one; it can only know so some epochs later.",
                 },
             ),
@@ -280,10 +281,8 @@ EXERCISES = [
                     keras.layers.Dense(1, activation="sigmoid"),
                 ]
             )
-            net.compile("adam", loss="binary_crossentropy", metrics=["accuracy"])
-            stopper = keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=3, restore_best_weights=True
-            )
+            net.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+            stopper = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
             history = net.fit(
                 x_train,
                 y_train,
@@ -299,6 +298,7 @@ EXERCISES = [
             '`keras.callbacks.EarlyStopping(monitor="val_loss", patience=3, '
             "restore_best_weights=True)`.",
         ),
+        remark="`EarlyStopping` watches `val_loss` if it is not told otherwise.",
         context=("x_validation", "y_validation"),
     ),
 ]

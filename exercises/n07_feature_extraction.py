@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import number, row, unlike_function
+from exercises.judges import number, row, unlike_function, unlike_returned
 from exercises.nets import accuracy, all_layers, unlike_net, unlike_probabilities, wrong_ends
 
 
@@ -35,7 +35,7 @@ def is_a_deeper_head(
         return f"it has {len(dense)} dense layers; two hidden ones and the last unit are asked for."
     if any(layer.activation is keras.activations.linear for layer in dense[:2]):
         return "a hidden layer has no activation, so it adds nothing; give it ReLU."
-    if problem := unlike_probabilities(head.predict(features_validation[:10], verbose=0)):
+    if problem := unlike_probabilities(head):
         return problem
     right = accuracy(head, features_validation, y_validation)
     if right < 0.6:
@@ -52,15 +52,18 @@ def puts_a_head_on(with_head: Any) -> str | None:
     base = small_base()
     before = [weight.copy() for weight in base.get_weights()]
     model = with_head(base)
+    if problem := unlike_returned(model):
+        return problem
     if problem := unlike_net(model) or wrong_ends(model, (16, 16, 3), (1,)):
         return f"what it returns is not right: {problem}"
     x, y = np.random.default_rng(0).random((8, 16, 16, 3)), np.array([0, 1] * 4)
-    if problem := unlike_probabilities(model.predict(x, verbose=0)):
+    if problem := unlike_probabilities(model):
         return problem
     if not model.compiled:
         return "the model that it returns is not compiled."
     if not model.trainable_weights:
         return "nothing is left to be trained; freeze the base only."
+    model.run_eagerly = True  # quicker for so few steps
     model.fit(x, y, epochs=2, verbose=0)
     after = base.get_weights()
     if not all(map(np.array_equal, before, after)):
@@ -211,9 +214,7 @@ EXERCISES = [
                     keras.layers.Dense(1, activation="sigmoid"),
                 ]
             )
-            deeper_head.compile(
-                keras.optimizers.Adam(1e-3), loss="binary_crossentropy", metrics=["accuracy"]
-            )
+            deeper_head.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
             deeper_head.fit(features_train, y_train, batch_size=32, epochs=12, verbose=0)
         """,
         judge=is_a_deeper_head,
@@ -248,7 +249,7 @@ EXERCISES = [
                         keras.layers.Dense(1, activation="sigmoid"),
                     ]
                 )
-                model.compile("adam", loss="binary_crossentropy", metrics=["accuracy"])
+                model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
                 return model
         """,
         judge=puts_a_head_on,

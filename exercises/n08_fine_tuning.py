@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from exercises.exercise import Exercise
-from exercises.judges import number, percent, unlike_function, word
+from exercises.judges import number, percent, unlike_function, unlike_returned, word
 
 ANIMALS = ("cat", "dog", "owl")
 
@@ -36,7 +36,7 @@ def thaws_the_top(thaw: Any) -> str | None:
     if not base.trainable_weights:
         return "nothing can be trained: the base itself must be thawed before its layers count."
     model = keras.Sequential([base, keras.layers.Flatten(), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mse")
+    model.compile("sgd", loss="mse", run_eagerly=True)
     model.fit(np.random.default_rng(0).random((8, 8, 8, 3)), np.ones(8), verbose=0)
     moved = {
         layer.name
@@ -69,6 +69,8 @@ def reads_a_folder(read: Any) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         make_pictures(Path(folder))
         found = read(folder)
+        if problem := unlike_returned(found):
+            return problem
         if not isinstance(found, list | tuple) or len(found) != 2:
             return "it should return two things: the training part and the validation part."
         parts = []

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import alike, function, number, unlike_function
+from exercises.judges import alike, function, number, unlike_function, unlike_returned
 from exercises.nets import unlike_net
 
 RNG = np.random.default_rng(0)
@@ -51,6 +51,8 @@ def shows_convolutions(watcher: Any) -> str | None:
         return problem
     for net in some_nets():
         model = watcher(net)
+        if problem := unlike_returned(model):
+            return problem
         if isinstance(model, list | tuple):
             return "it returns a list; put the outputs into a keras.Model, and return that."
         if problem := unlike_net(model):
@@ -74,7 +76,7 @@ def wrong_maps(found: list, net: keras.Model, x: np.ndarray) -> str | None:
     if len(found) == len(net.layers):
         return "it gives the outputs of all layers; choose the convolutions among them."
     if len(found) != len(wanted):
-        return f"for a net with {len(wanted)} convolutions it gives {len(found)} outputs."
+        return f"for a net with {len(wanted)} convolutions, the number of outputs is {len(found)}."
     if [tuple(maps.shape) for maps in found] != [tuple(maps.shape) for maps in wanted]:
         return "the shapes are not those of the convolutions' maps, from the first to the last."
     if not all(map(alike, found, wanted)):
@@ -253,7 +255,7 @@ EXERCISES = [
                 lambda maps: np.sum(~maps.any(axis=(0, 1, 2))): (
                     "that is how many there are; which ones are they?"
                 ),
-                lambda maps: np.flatnonzero(maps.any(axis=(0, 1, 2))): "those are alive.",
+                lambda maps: np.flatnonzero(maps.any(axis=(0, 1, 2))): "those are the living ones.",
                 lambda maps: np.flatnonzero((~maps.any(axis=(1, 2))).any(axis=0)): (
                     "some of these are silent on one picture only."
                 ),

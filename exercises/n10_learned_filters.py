@@ -7,7 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from exercises.exercise import Exercise
-from exercises.judges import alike, array, function, number, unlike_array, unlike_function
+from exercises.judges import (
+    alike,
+    array,
+    function,
+    number,
+    unlike_array,
+    unlike_function,
+    unlike_returned,
+)
 
 RNG = np.random.default_rng(0)
 STEPS, RATE = 10, 0.03
@@ -54,6 +62,8 @@ def climbs(climb: Any) -> str | None:
     for channel in (3, 0):
         given = x.copy()
         found = climb(maps_of, given, channel)
+        if problem := unlike_returned(found):
+            return problem
         if problem := unlike_array(found, x.shape):
             return f"what it returns is not right: {problem}"
         if not alike(given, x):
@@ -161,7 +171,7 @@ EXERCISES = [
             [(ZERO, SLOPE, 0.1), (ZERO + 0.5, 1000 * SLOPE, 0.1), (ZERO, SLOPE, 0.3)],
             "Divide the gradient by its RMS, and see how large the change is.",
             {
-                lambda x, g, rate: x - rate * g / rms(g): "that goes downhill.",
+                lambda x, g, rate: x - rate * g / rms(g): "that goes downhill, and ascent is up.",
                 lambda x, g, rate: x + rate * g: "a large gradient makes a large step there.",
                 lambda x, g, rate: x + rate * g / np.linalg.norm(g): (
                     "that is the root of the *sum* of the squares; take that of their mean."

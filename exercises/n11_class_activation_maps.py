@@ -14,6 +14,7 @@ from exercises.judges import (
     percent,
     unlike_array,
     unlike_function,
+    unlike_returned,
     word,
 )
 
@@ -50,42 +51,52 @@ def unguarded(a: tuple, b: tuple) -> float:
     return width * height / (area(a) + area(b) - width * height)
 
 
-def scoring_net() -> keras.Model:
-    """Build a net whose score is a weighted sum of the values of its last convolution."""
-    keras.utils.set_random_seed(2)
-    layers = keras.layers
-    return keras.Sequential(
+def net_and_pictures() -> tuple[keras.Model, np.ndarray]:
+    """Build a net whose gradient can be written down: it has a single hidden layer."""
+    layers, rng = keras.layers, np.random.default_rng(1)
+    net = keras.Sequential(
         [
             keras.Input((12, 12, 3)),
             layers.Conv2D(4, 3, activation="relu", name="first"),
             layers.MaxPooling2D(2),
             layers.Conv2D(5, 2, activation="relu", name="last"),
             layers.Flatten(),
+            layers.Dense(8, activation="relu", name="hidden"),
             layers.Dense(1, name="score"),
         ]
     )
+    net.set_weights([rng.normal(0, 0.5, weight.shape) for weight in net.get_weights()])
+    return net, rng.normal(0, 1, (3, 12, 12, 3)).astype("float32")
 
 
 def maps_grad_cam(grad_cam: Any) -> str | None:
     """Let a function explain pictures, and compare with maps computed without a tape."""
     if problem := unlike_function(grad_cam):
         return problem
-    net = scoring_net()
-    x = np.random.default_rng(3).random((3, 12, 12, 3)).astype("float32")
+    net, x = net_and_pictures()
     maps = x
     for layer in net.layers[:3]:
         maps = layer(maps)
     maps = np.asarray(maps)
-    slope = net.get_layer("score").kernel.numpy().reshape(maps.shape[1:])  # the same for all x
     found = grad_cam(net, "last", x)
+    if problem := unlike_returned(found):
+        return problem
     if problem := unlike_array(found, maps.shape[:3]):
         return f"what it returns is not right: {problem}"
-    return wrong_map(np.asarray(found), maps, slope)
+    return wrong_map(np.asarray(found), maps, slopes(net, maps))
+
+
+def slopes(net: keras.Model, maps: np.ndarray) -> np.ndarray:
+    """Compute the gradient of the score with respect to each map, by the chain rule."""
+    (first, bias), (second, _) = (net.get_layer(n).get_weights() for n in ("hidden", "score"))
+    awake = maps.reshape(len(maps), -1) @ first + bias > 0
+    return ((awake * second[:, 0]) @ first.T).reshape(maps.shape)
 
 
 def wrong_map(found: np.ndarray, maps: np.ndarray, slope: np.ndarray) -> str | None:
     """Say what is wrong with a map, if anything is, given the maps and the score's gradient."""
-    signed = maps @ slope.mean(axis=(0, 1))
+    alpha = slope.mean(axis=(1, 2), keepdims=True)
+    signed = (alpha * maps).sum(axis=-1)
     if alike(found, np.maximum(signed, 0)):
         return None
     mistakes = {
@@ -94,7 +105,10 @@ def wrong_map(found: np.ndarray, maps: np.ndarray, slope: np.ndarray) -> str | N
             (slope * maps).sum(axis=-1), 0
         ),
         "it adds up the gradients of all places; take their mean.": np.maximum(
-            signed * slope[..., 0].size, 0
+            signed * slope[0, ..., 0].size, 0
+        ),
+        "each picture has weights of its own: no mean over the pictures.": np.maximum(
+            (alpha.mean(axis=0) * maps).sum(axis=-1), 0
         ),
         "it takes the mean over the channels; take the sum.": np.maximum(
             signed / maps.shape[-1], 0
@@ -102,9 +116,9 @@ def wrong_map(found: np.ndarray, maps: np.ndarray, slope: np.ndarray) -> str | N
         "that is what speaks against the class: a sign is the wrong way round.": np.maximum(
             -signed, 0
         ),
-        "the ReLU comes last, after the sum over the channels.": np.maximum(
-            maps * slope.mean(axis=(0, 1)), 0
-        ).sum(axis=-1),
+        "the ReLU comes last, after the sum over the channels.": np.maximum(alpha * maps, 0).sum(
+            axis=-1
+        ),
         "the maps themselves are added up; weigh each with its gradient.": maps.sum(axis=-1),
     }
     for message, wrong in mistakes.items():
@@ -159,7 +173,7 @@ EXERCISES = [
             "What speaks against a dog speaks for a cat.",
             {
                 (0.5, 3, -0.5): "probabilities add up to 1, weights do not.",
-                (0.5, -2, 1.5): "those are the dog's.",
+                (0.5, -2, 1.5): "those are the weights for the dog.",
                 (2, -0.5, 1 / 1.5): "weights are not inverted.",
                 (-0.5, -2, -1.5): "what spoke against the dog should speak for the cat.",
                 (1.5, -2, 0.5): "the order stays; what changes is something else.",
@@ -290,7 +304,7 @@ EXERCISES = [
         start="grad_cam = ...",
         solution="""
             def grad_cam(net, layer_name, x):
-                both = keras.Model(net.inputs[0], [net.get_layer(layer_name).output, net.output])
+                both = keras.Model(net.inputs[0], [net.get_layer(layer_name).output, *net.outputs])
                 with tf.GradientTape() as tape:
                     maps, score = both(x)
                 gradient = tape.gradient(score, maps)

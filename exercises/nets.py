@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from exercises.judges import quoted
+from exercises.judges import kind_of, quoted
 
 
 def unlike_net(answer: Any) -> str | None:
@@ -34,7 +34,7 @@ def unlike_net(answer: Any) -> str | None:
         return f"{quoted(answer)} is text; give the net itself, without quotation marks."
     if callable(answer):
         return "that is a function; give the net that it returns."
-    return f"a net is asked for, and that is of the type {kind}."
+    return f"a net is asked for, and that is {kind_of(answer)}."
 
 
 def wrong_ends(net: keras.Model, taken: Sequence[int], given: Sequence[int]) -> str | None:
@@ -59,22 +59,34 @@ def wrong_ends(net: keras.Model, taken: Sequence[int], given: Sequence[int]) -> 
     return None
 
 
-def unlike_probabilities(p: np.ndarray) -> str | None:
+def unlike_probabilities(net: keras.Model) -> str | None:
     """Say why the outputs of a net are not probabilities, if they are not.
 
     One output is the probability of one of two classes; several belong to one class each.
 
     Examples
     --------
-    >>> unlike_probabilities(np.array([[0.2], [1.7]]))
+    >>> unlike_probabilities(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]))
     'its outputs are not between 0 and 1: the last layer lacks its activation, a sigmoid.'
     """
+    p = np.asarray(net(loud(net.input_shape[1:]), training=False))
     last = "a sigmoid" if p.shape[-1] == 1 else "softmax"
     if p.min() < 0 or p.max() > 1:
         return f"its outputs are not between 0 and 1: the last layer lacks its activation, {last}."
     if p.shape[-1] > 1 and not np.allclose(p.sum(axis=-1), 1, atol=1e-3):
         return "its outputs do not add up to 1; which activation sees to that?"
     return None
+
+
+def loud(shape: Sequence[int]) -> np.ndarray:
+    """Make two pictures of huge values: only an activation keeps the outputs small.
+
+    Examples
+    --------
+    >>> loud((8, 8, 3)).shape
+    (2, 8, 8, 3)
+    """
+    return np.random.default_rng(0).normal(0, 1e4, (2, *shape)).astype("float32")
 
 
 def all_layers(net: keras.Model) -> list[keras.layers.Layer]:
@@ -102,6 +114,7 @@ def accuracy(net: keras.Model, x: np.ndarray, y: np.ndarray) -> float:
     >>> accuracy(net, np.array([[2.0, 0.0], [0.0, 3.0]]), np.array([0, 0]))
     0.5
     """
-    p = net.predict(x, batch_size=100, verbose=0)
+    parts = [net(x[n : n + 100], training=False) for n in range(0, len(x), 100)]
+    p = np.concatenate([np.asarray(part) for part in parts])
     predicted = p[:, 0] > 0.5 if p.shape[1] == 1 else p.argmax(axis=1)
     return float(np.mean(predicted == np.ravel(y)))
