@@ -95,7 +95,7 @@ def wrong_batches(batches: list[tuple[np.ndarray, np.ndarray]]) -> str | None:
     if y.ndim > 1 and y.shape[1] > 1:
         return "its labels are rows of numbers; whole numbers such as 2 are asked for."
     if x.max() <= 1.5:
-        return "its values are rescaled; leave that to the net, and the bytes as they are."
+        return "its values are rescaled; leave that to the net, and them from 0 to 255."
     return None
 
 
@@ -257,9 +257,9 @@ EXERCISES = [
         title="A folder of your own",
         question="""
             Write `read(folder)` for a folder with one folder of pictures in it for each class. It
-            returns two data sets, for training and for validation: pictures of 96 × 96 as bytes,
-            in batches of 8, with labels 0, 1, 2 and so on. A quarter of the pictures is held back
-            for validation, and no picture may be in both.
+            returns two data sets, for training and for validation: pictures of 96 × 96, with
+            values from 0 to 255, in batches of 8, with labels 0, 1, 2 and so on. A quarter of the
+            pictures is held back for validation, and no picture may be in both.
         """,
         start="read = ...",
         solution="""

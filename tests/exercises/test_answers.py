@@ -189,7 +189,9 @@ def tokens(code):
     return set(re.findall(r"-?\d+(?:\.\d+)?|[a-z]\w+", code))
 
 
-VALUES = [number for number in NUMBERS if not re.search("def |class |Sequential", get(number).solution)]
+VALUES = [
+    number for number in NUMBERS if not re.search("def |class |Sequential", get(number).solution)
+]
 
 
 @pytest.mark.parametrize("number", VALUES)
@@ -251,6 +253,7 @@ def test_the_patience_of_6_1_is_that_of_keras():
     assert (epoch + 1, stopper.best_epoch + 1) == (8, 5)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
 def test_the_rate_of_6_5_is_that_of_keras():
     net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     net.compile(keras.optimizers.SGD(0.01), "mse")

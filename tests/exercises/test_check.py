@@ -12,8 +12,8 @@ import exercises
 from exercises import check, hint
 from tests.examples import many
 from tests.exercises.answers import NUMBERS, get, run
+from tests.exercises.anything import ANYTHING, AWKWARD, Unspeakable, raises
 from tests.exercises.wrong_answers import NEVER
-from tests.test_checks import ANYTHING, AWKWARD, Unspeakable, raises
 
 YOUR_TURN = "… Your turn: replace the dots by your answer and run the cell again.\n"
 
