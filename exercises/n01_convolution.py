@@ -6,7 +6,8 @@ import numpy as np
 
 from course_utils import convolution
 from exercises.exercise import Exercise
-from exercises.judges import array, function, number, unlike_array
+from exercises.judges import array, function, number
+from exercises.kinds import unlike_array
 
 RNG = np.random.default_rng(0)
 IMAGE, KERNEL = RNG.integers(0, 9, (7, 8)), RNG.integers(-3, 4, (3, 2))

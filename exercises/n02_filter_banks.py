@@ -7,7 +7,8 @@ import numpy as np
 from course_utils import filters
 from course_utils.convolution import conv2d
 from exercises.exercise import Exercise
-from exercises.judges import each, function, number, unlike_number
+from exercises.judges import each, function, number
+from exercises.kinds import unlike_number
 
 RNG = np.random.default_rng(0)
 IMAGE, KERNEL = RNG.random((9, 7)), RNG.random((3, 3))

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import each, number, percent, row, unlike_function, unlike_returned, word
+from exercises.judges import each, number, percent, row, word
+from exercises.kinds import unlike_function, unlike_returned
 from exercises.nets import accuracy, unlike_net, unlike_probabilities, wrong_ends
 
 

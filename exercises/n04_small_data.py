@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from exercises.exercise import Exercise
-from exercises.judges import number, unlike_array, unlike_function, unlike_returned
+from exercises.judges import number
+from exercises.kinds import unlike_array, unlike_function, unlike_returned
 from exercises.nets import accuracy, all_layers, unlike_net, unlike_probabilities, wrong_ends
 
 

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import each, function, kind_of, number, word
+from exercises.judges import each, function, number, word
+from exercises.kinds import kind_of
 from exercises.nets import unlike_net, wrong_ends
 
 PATIENCE, MOST_EPOCHS = 3, 30
@@ -65,18 +66,25 @@ def stopped_in_time(
     if "val_loss" not in measured:
         return "history: there is no `val_loss` in it; `fit` needs validation data."
     losses = list(measured["val_loss"])
-    best = int(np.argmin(losses)) + 1
-    late = len(losses) - best
-    if late > PATIENCE:
-        return f"history: it went on for {late} epochs after the best one; how much patience?"
-    if late < PATIENCE and len(losses) < MOST_EPOCHS:
-        return f"history: epoch {best} was the best, and epoch {len(losses)} the last: too soon."
+    if problem := wrong_stop(losses):
+        return f"history: {problem}"
     loss = net.evaluate(x_validation, y_validation, batch_size=100, verbose=0, return_dict=True)
     if not np.isclose(loss["loss"], min(losses), rtol=0.01):
         return (
             f"the net has a validation loss of {loss['loss']:.3f}, and the best was "
             f"{min(losses):.3f}: its weights are those of another epoch."
         )
+    return None
+
+
+def wrong_stop(losses: list[float]) -> str | None:
+    """Say why a training did not stop at the right time, if it did not."""
+    best = int(np.argmin(losses)) + 1
+    late = len(losses) - best
+    if late > PATIENCE:
+        return f"it went on for {late} epochs after the best one; how much patience?"
+    if late < PATIENCE and len(losses) < MOST_EPOCHS:
+        return f"epoch {best} was the best, and epoch {len(losses)} the last: too soon."
     return None
 
 

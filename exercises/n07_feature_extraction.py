@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import number, row, unlike_function, unlike_returned
+from exercises.judges import number, row
+from exercises.kinds import unlike_function, unlike_returned
 from exercises.nets import accuracy, all_layers, unlike_net, unlike_probabilities, wrong_ends
 
 
@@ -46,30 +47,34 @@ def is_a_deeper_head(
 
 
 def puts_a_head_on(with_head: Any) -> str | None:
-    """Let a function put a head on a small base, train the result, and see what has changed."""
+    """Let a function put a head on a small base, and look at the model that it returns."""
     if problem := unlike_function(with_head):
         return problem
     base = small_base()
-    before = [weight.copy() for weight in base.get_weights()]
     model = with_head(base)
     if problem := unlike_returned(model):
         return problem
     if problem := unlike_net(model) or wrong_ends(model, (16, 16, 3), (1,)):
         return f"what it returns is not right: {problem}"
-    x, y = np.random.default_rng(0).random((8, 16, 16, 3)), np.array([0, 1] * 4)
     if problem := unlike_probabilities(model):
         return problem
     if not model.compiled:
         return "the model that it returns is not compiled."
-    if not model.trainable_weights:
-        return "nothing is left to be trained; freeze the base only."
-    model.run_eagerly = True  # quicker for so few steps
-    model.fit(x, y, epochs=2, verbose=0)
-    after = base.get_weights()
-    if not all(map(np.array_equal, before, after)):
-        return "training the model changes the weights of the base: it is not frozen."
     if not any(layer is base for layer in model.layers):
         return "the base is not one of the layers of the model."
+    return wrong_training(model, base)
+
+
+def wrong_training(model: keras.Model, base: keras.Model) -> str | None:
+    """Train a model for two steps, and say what is wrong with what has changed, if anything is."""
+    if not model.trainable_weights:
+        return "nothing is left to be trained; freeze the base only."
+    before = [weight.copy() for weight in base.get_weights()]
+    model.run_eagerly = True  # quicker for so few steps
+    x, y = np.random.default_rng(0).random((8, 16, 16, 3)), np.array([0, 1] * 4)
+    model.fit(x, y, epochs=2, verbose=0)
+    if not all(map(np.array_equal, before, base.get_weights())):
+        return "training the model changes the weights of the base: it is not frozen."
     return None
 
 

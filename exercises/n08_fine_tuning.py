@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from exercises.exercise import Exercise
-from exercises.judges import number, percent, unlike_function, unlike_returned, word
+from exercises.judges import number, percent, word
+from exercises.kinds import unlike_function, unlike_returned
 
 ANIMALS = ("cat", "dog", "owl")
 

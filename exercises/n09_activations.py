@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import alike, function, number, unlike_function, unlike_returned
+from exercises.judges import function, number
+from exercises.kinds import alike, unlike_function, unlike_returned
 from exercises.nets import unlike_net
 
 RNG = np.random.default_rng(0)

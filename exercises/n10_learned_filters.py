@@ -7,15 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from exercises.exercise import Exercise
-from exercises.judges import (
-    alike,
-    array,
-    function,
-    number,
-    unlike_array,
-    unlike_function,
-    unlike_returned,
-)
+from exercises.judges import array, function, number
+from exercises.kinds import alike, unlike_array, unlike_function, unlike_returned
 
 RNG = np.random.default_rng(0)
 STEPS, RATE = 10, 0.03

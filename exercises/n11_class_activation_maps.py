@@ -6,17 +6,8 @@ import keras
 import numpy as np
 
 from exercises.exercise import Exercise
-from exercises.judges import (
-    alike,
-    array,
-    function,
-    number,
-    percent,
-    unlike_array,
-    unlike_function,
-    unlike_returned,
-    word,
-)
+from exercises.judges import array, function, number, percent, word
+from exercises.kinds import alike, unlike_array, unlike_function, unlike_returned
 
 BOXES = [
     ((0, 0, 4, 4), (2, 2, 6, 6)),
@@ -97,36 +88,35 @@ def wrong_map(found: np.ndarray, maps: np.ndarray, slope: np.ndarray) -> str | N
     """Say what is wrong with a map, if anything is, given the maps and the score's gradient."""
     alpha = slope.mean(axis=(1, 2), keepdims=True)
     signed = (alpha * maps).sum(axis=-1)
-    if alike(found, np.maximum(signed, 0)):
+    right = np.maximum(signed, 0)
+    if alike(found, right):
         return None
-    mistakes = {
-        "negative values are left in it; the ReLU is missing.": signed,
-        "that is HiResCAM: average the gradient over all places first.": np.maximum(
-            (slope * maps).sum(axis=-1), 0
-        ),
-        "it adds up the gradients of all places; take their mean.": np.maximum(
-            signed * slope[0, ..., 0].size, 0
-        ),
-        "each picture has weights of its own: no mean over the pictures.": np.maximum(
-            (alpha.mean(axis=0) * maps).sum(axis=-1), 0
-        ),
-        "it takes the mean over the channels; take the sum.": np.maximum(
-            signed / maps.shape[-1], 0
-        ),
-        "that is what speaks against the class: a sign is the wrong way round.": np.maximum(
-            -signed, 0
-        ),
-        "the ReLU comes last, after the sum over the channels.": np.maximum(alpha * maps, 0).sum(
-            axis=-1
-        ),
-        "the maps themselves are added up; weigh each with its gradient.": maps.sum(axis=-1),
-    }
-    for message, wrong in mistakes.items():
-        if alike(found, wrong):
+    if alike(found, signed):
+        return "negative values are left in it; the ReLU is missing."
+    for message, wrong in mistaken_maps(maps, slope, alpha).items():
+        if alike(found, np.maximum(wrong, 0)):
             return message
-    if alike(found / max(found.max(), 1e-9), np.maximum(signed, 0) / signed.max()):
+    if alike(found / max(found.max(), 1e-9), right / right.max()):
         return "the map is right but for its scale; leave out the scaling."
     return "the values are not right. Gradient, mean over places, weighted sum, ReLU: step by step."
+
+
+def mistaken_maps(maps: np.ndarray, slope: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute, before the ReLU, what the usual mistakes give."""
+    weighted = alpha * maps
+    return {
+        "that is HiResCAM: average the gradient over all places first.": (slope * maps).sum(-1),
+        "it adds up the gradients of all places; take their mean.": (
+            weighted.sum(-1) * slope[0, ..., 0].size
+        ),
+        "it takes the mean over the channels; take the sum.": weighted.mean(-1),
+        "each picture has weights of its own: no mean over the pictures.": (
+            (alpha.mean(axis=0) * maps).sum(-1)
+        ),
+        "that is what speaks against the class: a sign is the wrong way round.": -weighted.sum(-1),
+        "the ReLU comes last, after the sum over the channels.": np.maximum(weighted, 0).sum(-1),
+        "the maps themselves are added up; weigh each with its gradient.": maps.sum(-1),
+    }
 
 
 EXERCISES = [

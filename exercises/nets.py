@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from exercises.judges import kind_of, quoted
+from exercises.kinds import kind_of, quoted
 
 
 def unlike_net(answer: Any) -> str | None:
