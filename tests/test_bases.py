@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
-from course_utils import bases, models, runs
+from course_utils import bases, runs
 from course_utils.backend import keras, tf
 from course_utils.bases import BASES, Preprocessing
 from course_utils.fetch import keras_cache
@@ -302,7 +302,7 @@ def no_runs(tmp_path, monkeypatch):
 
 
 def test_the_course_base_comes_with_its_recorded_weights(no_runs):
-    trained = models.course_base(32)
+    trained = bases.course_base(32)
     runs.record("course_base", trained, {"loss": [1.0]}, {}, no_runs)
     base = bases.build("course", 96)
     assert (base.name, base.output_shape) == ("course", (None, 3, 3, 128))
@@ -314,7 +314,7 @@ def test_missing_or_broken_weights_of_the_course_base_are_named(no_runs):
     assert bases.available("course") is None
     with pytest.raises(DataError, match=r"no weights\.npz in .*git checkout"):
         bases.build("course")
-    runs.record("course_base", models.course_base(32), {"loss": [1.0]}, {}, no_runs)
+    runs.record("course_base", bases.course_base(32), {"loss": [1.0]}, {}, no_runs)
     (no_runs / "course_base" / "weights.npz").write_bytes(b"garbage")
     with pytest.raises(DataError, match=r"weights\.npz does not hold .*git checkout"):
         bases.build("course")

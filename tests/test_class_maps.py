@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from course_utils import bases, heatmaps, layer_graph, map_scores, models, runs
+from course_utils import bases, heatmaps, layer_graph, map_scores, nets, runs
 from course_utils.backend import keras, tf
 from course_utils.class_maps import cam, grad_cam, hires_cam
 from course_utils.layer_outputs import outputs
+from tests import small_nets
 from tests.small_nets import FORMS, build, pictures, set_weights
 
 layers = keras.layers
@@ -158,12 +159,12 @@ def published_grad_cam(model, x, layer, score):
 
 
 def digits_net():
-    flat = models.mnist_convnet()
+    flat = small_nets.digit_convnet()
     return runs.load("mnist_convnet-real").restore(flat), (28, 28, 1), ["conv2d", "conv2d_2"]
 
 
 def photo_net():
-    return models.pictures_convnet(64), (64, 64, 3), ["conv2d_1", "conv2d_3"]
+    return nets.convnet(64), (64, 64, 3), ["conv2d_1", "conv2d_3"]
 
 
 def branching_net():
@@ -254,7 +255,7 @@ def test_a_frozen_network_has_the_same_maps():
 
 @pytest.mark.slow
 def test_a_network_on_a_base_of_the_course_can_be_explained_and_so_can_its_copy(tmp_path):
-    base = models.course_base(64)
+    base = bases.course_base(64)
     model = keras.Sequential(
         [
             keras.Input((64, 64, 3)),
@@ -488,7 +489,7 @@ def test_cam_refuses_a_network_without_the_average():
 
 def test_a_network_without_convolutions_has_no_maps():
     with pytest.raises(ValueError, match="no convolution"):
-        grad_cam(models.mnist_dense(), np.zeros((1, 28, 28, 1)))
+        grad_cam(small_nets.digit_dense(), np.zeros((1, 28, 28, 1)))
 
 
 def test_explaining_leaves_weights_and_outputs_as_they_were():

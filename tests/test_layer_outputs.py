@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import models
 from course_utils.backend import keras
 from course_utils.convolution import conv2d, max_pool2d
 from course_utils.layer_outputs import outputs, silent_share
+from tests import small_nets
 from tests.examples import many
 from tests.small_nets import FORMS, build, pictures
 
@@ -20,7 +20,7 @@ def short(found):
 
 
 def test_the_outputs_are_those_of_the_course_s_own_convolution():
-    model, x = models.mnist_convnet(), pictures(2, 28)[..., :1]
+    model, x = small_nets.digit_convnet(), pictures(2, 28)[..., :1]
     kernel, bias = model.layers[0].get_weights()
     found = outputs(model, x)
     first = np.maximum(conv2d(x, kernel) + bias, 0)

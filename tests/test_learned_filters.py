@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import models, runs
+from course_utils import bases, nets, runs
 from course_utils.backend import keras, tf
 from course_utils.layer_outputs import outputs
 from course_utils.learned_filters import canvas_size, deprocess, maximise
+from tests import small_nets
 from tests.examples import many
 from tests.small_nets import build
 
@@ -14,7 +15,7 @@ layers = keras.layers
 
 
 def digits_net():
-    return runs.load("mnist_convnet-real").restore(models.mnist_convnet())
+    return runs.load("mnist_convnet-real").restore(small_nets.digit_convnet())
 
 
 def one_by_one(model, layer, filters, steps, size, rate, seed=0):
@@ -64,7 +65,7 @@ def test_the_history_is_the_mean_activation_of_each_filter():
 
 
 def test_many_at_once_climb_as_each_alone_in_the_classic_listing():
-    model = models.mnist_convnet()
+    model = small_nets.digit_convnet()
     name = model.layers[0].name
     model.layers[0].activation = keras.activations.linear
     model.layers[0].set_weights([np.random.default_rng(0).normal(size=(3, 3, 1, 32)), np.zeros(32)])
@@ -170,13 +171,13 @@ def test_more_filters_than_fit_into_one_go_are_done_in_several():
 
 
 def test_the_canvas_is_the_receptive_field_but_not_more_than_the_input():
-    model = models.mnist_convnet()
+    model = small_nets.digit_convnet()
     names = [layer.name for layer in model.layers if "conv" in layer.name]
     assert [canvas_size(model, name) for name in names] == [3, 8, 18]
-    photo = models.pictures_convnet(150)
+    photo = nets.convnet(150)
     names = [layer.name for layer in photo.layers if "conv" in layer.name]
     assert [canvas_size(photo, name) for name in names] == [3, 8, 18, 38]
-    base = models.course_base(64)
+    base = bases.course_base(64)
     wanted = {"block1_conv1": 3, "block1_conv2": 5, "block3_conv2": 32, "block5_conv2": 64}
     assert {name: canvas_size(base, name) for name in wanted} == wanted
     assert canvas_size(build("nested"), "last") == 20

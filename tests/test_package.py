@@ -13,7 +13,7 @@ from course_utils.settings import COURSE_FOLDER
 
 # Everything that a notebook may import before it needs Keras.
 LIGHT = [
-    *("activations", "archives", "checks", "convolution", "datasets", "downloads", "drawings"),
+    *("archives", "checks", "convolution", "datasets", "downloads", "drawings"),
     *("fetch", "filters", "heatmaps", "jpegs", "making", "map_scores", "photos", "pictures"),
     *("plots", "settings", "sources", "tensorboards", "widgets"),
 ]
@@ -46,13 +46,10 @@ def test_every_module_is_known_to_be_light_or_heavy():
         "layer_graph",
         "layer_outputs",
         "learned_filters",
-        "models",
+        "live_plot",
+        "nets",
         "pipeline",
-        "pretraining",
-        "recipes",
         "runs",
-        "training",
-        "transfer",
     }
     modules = {path.stem for path in (COURSE_FOLDER / "course_utils").glob("[!_]*")}
     assert modules - heavy - set(LIGHT) == set()
