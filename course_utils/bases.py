@@ -14,9 +14,9 @@ import numpy as np
 
 from course_utils import pictures, runs
 from course_utils.backend import keras
-from course_utils.fetch import keras_cache
-from course_utils.settings import DataError, Tier, data_folder, forced_tier
-from course_utils.sources import how_to_get
+from course_utils.data.fetch import keras_cache
+from course_utils.data.settings import DataError, Tier, data_folder, forced_tier
+from course_utils.data.sources import how_to_get
 
 ops = keras.ops
 

@@ -6,7 +6,7 @@ fine-tuned net of notebook 8.
 
 from course_utils import bases, runs
 from course_utils.backend import keras
-from course_utils.settings import Tier
+from course_utils.data.settings import Tier
 
 layers = keras.layers
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from course_utils.backend import keras
-from course_utils.making import make_once
-from course_utils.settings import COURSE_FOLDER, DataError
+from course_utils.data.making import make_once
+from course_utils.data.settings import COURSE_FOLDER, DataError
 
 History = dict[str, list[float]]
 RUNS_FOLDER = COURSE_FOLDER / "data" / "runs"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils import pipeline
+from course_utils import augmentation
 from course_utils.backend import keras
 
 layers = keras.layers
@@ -75,7 +75,7 @@ def build(form="sequential", classes=4, pooling=False, size=20, folder=None):
     if form == "late activation":
         head.append(layers.Activation(activation, name="activation"))
     if form == "augmented":
-        before += [layers.RandomFlip(), pipeline.RandomAffine(), layers.Rescaling(1.0)]
+        before += [layers.RandomFlip(), augmentation.RandomAffine(), layers.Rescaling(1.0)]
     if form in ("nested", "nested twice", "reloaded nested"):
         inside = [as_functional([keras.Input((size, size, 3)), *inside], "base")]
     if form == "nested twice":

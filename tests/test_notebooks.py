@@ -43,7 +43,8 @@ def test_stored_outputs_are_clean(notebook):
 
 
 def test_stored_outputs_come_from_the_real_tier(notebook):
-    assert "(real tier)" in text_of(code_cells(notebook)[0])
+    first = "".join(text_of(cell) for cell in code_cells(notebook)[:2])
+    assert "(real tier)" in first
 
 
 def test_the_notebook_is_light(path):
@@ -61,6 +62,7 @@ def test_code_cells_are_short_and_use_the_installed_package(notebook):
         assert len(cell.source.splitlines()) <= 25, cell.id
         assert "!pip" not in cell.source, cell.id
         assert "sys.path" not in cell.source, cell.id
+    assert len(code_cells(notebook)[0].source.splitlines()) <= 12
 
 
 def test_pictures_in_the_text_have_a_description(notebook):
@@ -77,9 +79,9 @@ def test_links_lead_somewhere(path, notebook):
                 assert (path.parent / target).exists(), target
 
 
-def test_there_are_three_to_five_exercises_each_with_a_solution(notebook):
+def test_there_are_exercises_each_with_a_solution(notebook):
     places = [n for n, cell in enumerate(notebook.cells) if "exercise" in tags(cell)]
-    assert 3 <= len(places) <= 5
+    assert len(places) >= 5
     for place in places:
         assert "Your turn" in text_of(notebook.cells[place])
         assert "solution" in tags(notebook.cells[place + 1])
@@ -131,7 +133,7 @@ CUT_SHORT = {
 )
 def test_the_switch_trains_in_full(path):
     notebook = nbformat.read(path, as_version=4)
-    cell = code_cells(notebook)[0]
+    cell = next(cell for cell in notebook.cells if SWITCH in cell.source)
     cell.source = cell.source.replace(SWITCH, "TRAIN_IN_FULL = True")
     if path.stem in CUT_SHORT:
         settings = next(cell for cell in notebook.cells if cell.id == "settings")

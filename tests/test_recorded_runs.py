@@ -4,8 +4,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from course_utils import bases, datasets, nets, pictures, pipeline, runs
-from course_utils.settings import DataError
+from course_utils import augmentation, bases, datasets, nets, pictures, runs
+from course_utils.data.settings import DataError
 from tests.small_nets import digit_convnet, digit_dense
 from tools.execute import ROOT
 from tools.record import source_hash
@@ -85,7 +85,7 @@ def measured(kind, tier):
         base = nets.base_of(tier)
         base.trainable = False
         net = runs.load(name).restore(nets.on_base(base, tier))
-    p = net.predict(pipeline.batches(data.x_test, data.y_test, 100, shuffle=False), verbose=0)
+    p = net.predict(augmentation.batches(data.x_test, data.y_test, 100, shuffle=False), verbose=0)
     return np.mean((p[:, 0] > 0.5) == data.y_test)
 
 

@@ -23,21 +23,10 @@ import numpy as np
 from PIL import Image
 from scipy.signal import correlate2d
 
-from course_utils import (
-    bases,
-    class_maps,
-    datasets,
-    drawings,
-    features,
-    filters,
-    layer_graph,
-    learned_filters,
-    nets,
-    pictures,
-    pipeline,
-)
+from course_utils import augmentation, bases, datasets, drawings, features, filters, nets, pictures
 from course_utils.backend import keras, tf
 from course_utils.convolution import conv2d, conv2d_loop
+from course_utils.explain import class_maps, layer_graph, learned_filters
 from tests.small_nets import digit_convnet
 
 OURS = "course_utils"
@@ -208,10 +197,10 @@ def serving_pictures() -> list[Row]:
             next(classic)
 
     def serve(augment, count: int) -> Callable[[], None]:
-        batches = pipeline.batches(data.x[:count], data.y[:count], batch_size, augment)
+        batches = augmentation.batches(data.x[:count], data.y[:count], batch_size, augment)
         return lambda: collections.deque(batches, maxlen=0)
 
-    ours = pipeline.RandomAffine()
+    ours = augmentation.RandomAffine()
     programs = {
         "ImageDataGenerator": serve_classic,
         "five Keras layers": serve(five_layers(), count // share),
@@ -229,7 +218,7 @@ def waiting_for_pictures(x: np.ndarray, y: np.ndarray, batch_size: int, augment)
     """Compare a training step on augmented batches with one on a batch that is there already."""
     model = nets.convnet(x.shape[1])
     model.compile(optimizer="rmsprop", loss="binary_crossentropy", metrics=["accuracy"])
-    served = pipeline.batches(x, y, batch_size, augment)
+    served = augmentation.batches(x, y, batch_size, augment)
     cached = served.take(1).cache().repeat(len(served))
     programs = {
         "cached batch": lambda: model.fit(cached, shuffle=False, verbose=0),

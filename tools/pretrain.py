@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 from course_utils import bases, drawings, pictures, runs
-from course_utils.pipeline import batches
-from course_utils.settings import made_folder
+from course_utils.augmentation import batches
+from course_utils.data.settings import made_folder
 
 layers = keras.layers
 

@@ -39,12 +39,12 @@ def source_hash(notebook: nbformat.NotebookNode, name: str) -> str:
 
 def with_seed(notebook: nbformat.NotebookNode, seed: int, fast: bool) -> nbformat.NotebookNode:
     """Turn the switch of a notebook on, and change its seed; if asked, compute in bfloat16."""
-    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    for text, other in ((SWITCH, "TRAIN_IN_FULL = True"), (SEED, SEED.replace("0", str(seed)))):
-        if text not in first.source:
-            raise SystemExit(f"The first cell lacks the line {text}")
-        first.source = first.source.replace(text, other)
-    first.source += FAST if fast else ""
+    start = next((cell for cell in notebook.cells if SWITCH in cell.source), None)
+    if start is None or SEED not in start.source:
+        raise SystemExit(f"No cell holds both {SWITCH} and {SEED}")
+    start.source = start.source.replace(SWITCH, "TRAIN_IN_FULL = True")
+    start.source = start.source.replace(SEED, SEED.replace("0", str(seed)))
+    start.source += FAST if fast else ""
     return notebook
 
 
