@@ -147,7 +147,7 @@ def recall(
     >>> net.add(keras.layers.Dense(512, activation="relu"))
     >>> net.add(keras.layers.Dense(10, activation="softmax"))
     >>> run = recall("mnist_dense-real", net, lambda net: {})
-    Recorded run mnist_dense-real: 5 epochs in 17 s on 2 cores, test accuracy 98.23 %.
+    Recorded run mnist_dense-real: 5 epochs in 17 s on 2 cores, test accuracy 98.23%.
     """
     folder, only = (os.environ.get(f"COURSE_RECORD{key}", "") for key in ("", "_ONLY"))
     if folder and only:

@@ -112,14 +112,15 @@ def _verdict(exercise: Exercise, answers: tuple, context: dict[str, Any]) -> str
         with redirect_stdout(io.StringIO()):  # what a student's function prints on its way
             problem = exercise.judge(*answers, **context)
     except (Exception, SystemExit) as error:  # whatever a student's code raises is feedback
-        problem = f"it stopped with {type(error).__name__}: {_text(error)}"
+        problem = f"it stopped with {type(error).__name__}{_text(error)}"
     return "✓ Correct." if problem is None else f"✗ Not yet: {' '.join(problem.split())}"
 
 
 def _text(error: BaseException) -> str:
-    """Write the message of an error in a few words; nothing where it has none."""
+    """Write the message of an error behind a colon; a full stop where it has none."""
     try:
         text = " ".join(str(error).split())
     except Exception:  # a student's class may have a broken __str__
-        return ""
-    return text if len(text) <= 200 else f"{text[:199]}…"
+        text = ""
+    short = text if len(text) <= 200 else f"{text[:199]}…"
+    return f": {short}" if text else "."

@@ -393,7 +393,11 @@ def unlike_word(answer: Any) -> str | None:
     'a word is asked for, in quotation marks, and that is an int.'
     """
     if isinstance(answer, str):
-        return None if answer.strip() else "that text is empty."
+        return (
+            None
+            if answer.strip()
+            else "that text is empty; write the word between the quotation marks."
+        )
     if isinstance(answer, list | tuple) and len(answer) == 1:
         return "that is a list with one thing in it; give the word itself."
     if isinstance(answer, type) or callable(answer):

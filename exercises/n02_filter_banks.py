@@ -59,7 +59,7 @@ EXERCISES = [
             {
                 0.25: "that is the frequency: so much of a wave lies in one pixel.",
                 2.0: "that is half a wave, from a bright stripe to the dark one beside it.",
-                8.0: "that is two waves.",
+                8.0: "that is two waves, to the next bright stripe but one.",
             },
         ),
         hints=(

@@ -122,7 +122,7 @@ EXERCISES = [
             {
                 1875: "an epoch has no half batches: the last, smaller one is a step as well.",
                 1860: "the last, smaller batch counts too.",
-                63: "that is one epoch.",
+                63: "that is one epoch; there are more of them.",
                 60000: "those are pictures; 32 of them make one step.",
                 960: "32 is the size of a batch, not their number.",
             },

@@ -282,9 +282,7 @@ EXERCISES = [
                 ]
             )
             net.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
-            stopper = keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=3, restore_best_weights=True
-            )
+            stopper = keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)
             history = net.fit(
                 x_train,
                 y_train,
@@ -300,6 +298,7 @@ EXERCISES = [
             '`keras.callbacks.EarlyStopping(monitor="val_loss", patience=3, '
             "restore_best_weights=True)`.",
         ),
+        remark="`EarlyStopping` watches `val_loss` if it is not told otherwise.",
         context=("x_validation", "y_validation"),
     ),
 ]

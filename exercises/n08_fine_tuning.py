@@ -36,7 +36,7 @@ def thaws_the_top(thaw: Any) -> str | None:
     if not base.trainable_weights:
         return "nothing can be trained: the base itself must be thawed before its layers count."
     model = keras.Sequential([base, keras.layers.Flatten(), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mse")
+    model.compile("sgd", loss="mse", run_eagerly=True)
     model.fit(np.random.default_rng(0).random((8, 8, 8, 3)), np.ones(8), verbose=0)
     moved = {
         layer.name

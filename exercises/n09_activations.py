@@ -255,7 +255,7 @@ EXERCISES = [
                 lambda maps: np.sum(~maps.any(axis=(0, 1, 2))): (
                     "that is how many there are; which ones are they?"
                 ),
-                lambda maps: np.flatnonzero(maps.any(axis=(0, 1, 2))): "those are alive.",
+                lambda maps: np.flatnonzero(maps.any(axis=(0, 1, 2))): "those are the living ones.",
                 lambda maps: np.flatnonzero((~maps.any(axis=(1, 2))).any(axis=0)): (
                     "some of these are silent on one picture only."
                 ),

@@ -171,7 +171,7 @@ EXERCISES = [
             [(ZERO, SLOPE, 0.1), (ZERO + 0.5, 1000 * SLOPE, 0.1), (ZERO, SLOPE, 0.3)],
             "Divide the gradient by its RMS, and see how large the change is.",
             {
-                lambda x, g, rate: x - rate * g / rms(g): "that goes downhill.",
+                lambda x, g, rate: x - rate * g / rms(g): "that goes downhill, and ascent is up.",
                 lambda x, g, rate: x + rate * g: "a large gradient makes a large step there.",
                 lambda x, g, rate: x + rate * g / np.linalg.norm(g): (
                     "that is the root of the *sum* of the squares; take that of their mean."

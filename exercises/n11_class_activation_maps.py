@@ -173,7 +173,7 @@ EXERCISES = [
             "What speaks against a dog speaks for a cat.",
             {
                 (0.5, 3, -0.5): "probabilities add up to 1, weights do not.",
-                (0.5, -2, 1.5): "those are the dog's.",
+                (0.5, -2, 1.5): "those are the weights for the dog.",
                 (2, -0.5, 1 / 1.5): "weights are not inverted.",
                 (-0.5, -2, -1.5): "what spoke against the dog should speak for the cat.",
                 (1.5, -2, 0.5): "the order stays; what changes is something else.",

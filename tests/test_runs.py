@@ -427,12 +427,12 @@ def small():
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
 
 
-X, Y = np.eye(3, dtype="float32"), np.array([0, 1, 0])
+EYE, LABELS = np.eye(3, dtype="float32"), np.array([0, 1, 0])
 
 
 def train(net):
     net.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    return net.fit(X, Y, epochs=2, verbose=0).history
+    return net.fit(EYE, LABELS, epochs=2, verbose=0).history
 
 
 def refuse(net):
@@ -442,20 +442,21 @@ def refuse(net):
 def test_a_recorded_training_is_brought_back_with_its_weights(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("COURSE_RECORD", str(tmp_path))
     first = small()
-    recorded = runs.recall("tiny-embedded", first, train, live=True, test=(X, Y))
+    recorded = runs.recall("tiny-embedded", first, train, live=True, test=(EYE, LABELS))
     assert recorded.card["parameters"] == 8
-    assert recorded.card["optimizer"]["name"] == "SGD"
+    assert recorded.card["optimizer"]["name"] == "sgd"
     monkeypatch.delenv("COURSE_RECORD")
     monkeypatch.setattr(runs, "load", lambda name: load(name, tmp_path))
     second = small()
     run = runs.recall("tiny-embedded", second, refuse)
     assert run.history == recorded.history
-    assert all(np.array_equal(a, b) for a, b in zip(*map(keras.Model.get_weights, (first, second))))
+    pairs = zip(first.get_weights(), second.get_weights(), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
     assert capsys.readouterr().out.count("Recorded run tiny-embedded: 2 epochs") == 2
 
 
 def test_on_demand_it_is_trained_here_and_nothing_is_kept(capsys):
-    run = runs.recall("tiny-embedded", small(), train, live=True, test=(X, Y))
+    run = runs.recall("tiny-embedded", small(), train, live=True, test=(EYE, LABELS))
     assert len(run.history["loss"]) == run.card["epochs"] == 2
     assert run.folder is None
     assert capsys.readouterr().out.startswith("Trained here: tiny-embedded: 2 epochs")

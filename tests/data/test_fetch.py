@@ -542,7 +542,7 @@ def in_a_process(errors):
     """Run `fetch mnist`, with this test's small MNIST, in a process of its own."""
     source = SOURCES["mnist"]
     code = (
-        "import sys, dataclasses; from course_utils import fetch, sources;"
+        "import sys, dataclasses; from course_utils.data import fetch, sources;"
         "from course_utils.data.sources import Download;"
         "sources.SOURCES['mnist'] = dataclasses.replace(sources.MNIST,"
         f"downloads={source.downloads!r}, content={source.content!r});"

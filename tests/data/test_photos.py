@@ -436,7 +436,7 @@ def test_large_and_hostile_pictures_do_not_fill_the_memory(tmp_path, target, mem
     }
     source = zipped(tmp_path / "train.zip", members, zipfile.ZIP_DEFLATED)
     code = (
-        "import re, sys; from course_utils import photos;"
+        "import re, sys; from course_utils.data import photos;"
         "photos.prepare(*sys.argv[1:], progress=False);"
         # Not the resource module: it counts the process that has started this one as well.
         "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"

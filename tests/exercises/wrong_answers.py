@@ -397,6 +397,8 @@ WRONG = {
     "6.5": ["0.005", "0.00125", "0.01", "0.25", "'0.0025'", "[0.0025]", "0.02", "None", "1 / 32"],
     "6.6": [
         stopping(30, 1, True),
+        stopping(30, 3, False),
+        stopping(30, 9, True),
         stopping(3, 3, True, rate=1e-5),
         stopping(30, 3, True, units=2).replace("binary", "sparse_categorical"),
         stopping(30, 3, True)
