@@ -12,7 +12,7 @@ from tools.record import source_hash
 
 # The course's own base is made by another command: see test_pretrain.
 NAMES = sorted({path.name for path in runs.RUNS_FOLDER.glob("[!.]*")} - {"course_base"})
-CATS = ("plain", "plain_long", "dropout", "augmented", "both")
+CATS = ("plain", "dropout", "augmented", "both")
 # Between which test accuracies the notebooks' words are true.
 ACCURACY = {
     "mnist_convnet-real": (0.99, 1),
@@ -59,8 +59,8 @@ def test_every_training_that_a_notebook_recalls_is_recorded(path):
     cells = nbformat.read(path, as_version=4).cells
     tags = {tag for cell in cells for tag in cell.metadata.get("tags", [])}
     for kind in (tag.removeprefix("run-") for tag in tags if tag.startswith("run-")):
-        assert f"{kind}-embedded" in NAMES
-        assert f"{kind}-real" in NAMES or kind == "cats_plain_long"  # says notebook 5
+        if kind != "cats_plain_long":  # the control that notebook 5 leaves to the reader
+            assert {f"{kind}-real", f"{kind}-embedded"} <= set(NAMES)
 
 
 # Measured again
@@ -128,10 +128,6 @@ def test_on_drawings_the_plain_net_overfits_and_augmentation_helps():
     assert mean("both", "embedded") >= mean("plain", "embedded") + 0.04
 
 
-def test_on_drawings_augmentation_gains_in_the_same_long_training():
-    assert mean("augmented", "embedded") >= mean("plain_long", "embedded") + 0.04
-
-
 @pytest.mark.parametrize(("tier", "low", "high"), [("real", 0.9, 1), ("embedded", 0.25, 0.45)])
 def test_features_are_nearly_all_of_the_gain_on_photos_and_a_third_on_drawings(tier, low, high):
     kinds = ("plain", "features", "finetuned", "both")
@@ -143,7 +139,7 @@ def test_features_are_nearly_all_of_the_gain_on_photos_and_a_third_on_drawings(t
 
 @pytest.mark.parametrize("tier", ["real", "embedded"])
 def test_dropout_helps_the_plain_net_and_hardly_the_augmented_one(tier):
-    plain, dropout, augmented, both = (mean(kind, tier) for kind in ("plain", *CATS[2:]))
+    plain, dropout, augmented, both = (mean(kind, tier) for kind in CATS)
     assert dropout > plain + 0.03
     assert abs(both - augmented) < 0.01
 
