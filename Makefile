@@ -21,7 +21,7 @@ PYTEST = $(ONE_CORE) $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PR
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab data test test-fast test-full lint format execute record base bench lock clean
+.PHONY: help lab data test test-fast test-full lint format execute record base exercises bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ lab: $(VENV)/ready ## Open the course in JupyterLab
 	$(BIN)/python -m jupyterlab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches it (FROM=folder, FORCE=1)
-	@$(BIN)/python -m course_utils.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(filter-out 0,$(FORCE)),--force)
+	@$(BIN)/python -m course_utils.data.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(filter-out 0,$(FORCE)),--force)
 
 test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, unit tests, examples, every notebook
 	$(PYTEST) --dist worksteal -m "not full and not browser" --durations 20
@@ -41,7 +41,7 @@ test-fast: $(VENV)/ready-test lint ## Check what can be checked in a minute, aft
 
 test-full: test ## Check besides: trainings in full, the browser, the real data where it is on disk
 	$(PYTEST) --dist loadfile -m "full or browser" --durations 20
-	@case $$($(BIN)/python -c "from course_utils.fetch import status; \
+	@case $$($(BIN)/python -c "from course_utils.data.fetch import status; \
 	  print(any(s.on_disk and s.tier == 'real' for s in status()))") in \
 	True) echo "Notebooks on the real data in the data folder:"; \
 	  $(ONE_CORE) $(BIN)/python -m tools.check_notebooks;; \
@@ -59,11 +59,15 @@ format: $(VENV)/ready-test ## Bring modules, tests and notebooks into the house 
 execute: $(VENV)/ready-test ## Run notebooks top to bottom and store their outputs (NOTEBOOKS="one.ipynb ...")
 	$(BIN)/python -m tools.execute $(NOTEBOOKS)
 
-record: $(VENV)/ready ## Train the recorded runs again (RUN=name, TIER=real or embedded, FAST=1 for bfloat16)
-	$(if $(TIER),COURSE_TIER=$(TIER)) $(BIN)/python -m course_utils.recipes $(RUN) $(if $(filter-out 0,$(FAST)),--fast)
+record: $(VENV)/ready-test ## Train the recorded runs of notebooks again (NOTEBOOKS=one.ipynb, SEEDS="0 1 2", RUNS=name, TIER=real)
+	$(BIN)/python -m tools.record $(NOTEBOOKS) $(if $(SEEDS),--seeds $(SEEDS)) \
+	  $(if $(RUNS),--runs $(RUNS)) $(if $(TIER),--tier $(TIER)) $(if $(filter-out 0,$(FAST)),--fast)
 
 base: $(VENV)/ready ## Pretrain the course's own base again, half an hour (FAST=1 for bfloat16)
-	$(BIN)/python -m course_utils.pretraining $(if $(filter-out 0,$(FAST)),--fast)
+	$(BIN)/python -m tools.pretrain $(if $(filter-out 0,$(FAST)),--fast)
+
+exercises: $(VENV)/ready-test ## Write the exercises into the notebooks, from the package that holds them
+	$(BIN)/python -m tools.exercises
 
 bench: $(VENV)/ready-test ## Compare our speed with that of named peers (ONLY=pipeline for one comparison)
 	$(BIN)/python -m tools.benchmark $(ONLY)

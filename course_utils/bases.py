@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from course_utils import models, runs
+from course_utils import pictures, runs
 from course_utils.backend import keras
-from course_utils.fetch import keras_cache
-from course_utils.settings import DataError, Tier, data_folder
-from course_utils.sources import how_to_get
+from course_utils.data.fetch import keras_cache
+from course_utils.data.settings import DataError, Tier, data_folder, forced_tier
+from course_utils.data.sources import how_to_get
 
 ops = keras.ops
 
@@ -291,38 +291,71 @@ def available(name: str) -> Path | None:
     return next((path for path in _places(_named(name)) if os.path.isfile(path)), None)
 
 
-def default(tier: Tier) -> str:
-    """Return the name of the base that the notebooks use.
+def tier() -> Tier:
+    """Return the tier on which both cats and dogs and a base for them can be had here.
 
-    Parameters
-    ----------
-    tier : {"real", "embedded"}
-        Photos, or drawings.
+    Where there are photos, but no weights of MobileNet 0.25 for them, it says so, and how to get
+    them.
 
     Returns
     -------
-    str
-        For photos "vgg16", or "mobilenet_0.25" if only its weights are on disk; else "course".
+    {"real", "embedded"}
+        "real" where photos and weights are on disk, or ``COURSE_TIER`` demands it.
+    """
+    found, base = pictures.tier(), BASES["mobilenet_0.25"]
+    if found == "embedded" or forced_tier() == "real" or available(base.name):
+        return found
+    print(
+        f"There are photos on disk, but no weights of {base.title}, so drawings are used. "
+        f"To get the weights (2 MB): {how_to_get(base.source)}."
+    )
+    return "embedded"
+
+
+def course_base(size: int = 64, batch_norm: bool = False) -> keras.Model:
+    """Build the course's own small base: the plan of VGG16 with narrower keras.layers.
+
+    Five blocks of two 3 x 3 convolutions and a 2 x 2 max pooling, named as those of VGG16.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of the pictures in pixels, at least 32.
+    batch_norm : bool
+        Whether batch normalization follows each convolution, as while the base is
+        pretrained; `make base` then works it into the convolutions.
+
+    Returns
+    -------
+    keras.Model
+        (N, size, size, 3) values in [-1, 1] -> (N, size // 32, size // 32, 128) feature maps;
+        588,688 parameters without batch normalization.
 
     Raises
     ------
-    DataError
-        If the weights of neither are on disk.
+    ValueError
+        If the pictures are too small for five poolings.
 
     Examples
     --------
-    >>> default("embedded")
-    'course'
+    >>> base = course_base()
+    >>> base.count_params(), base.output_shape
+    (588688, (None, 2, 2, 128))
     """
-    if tier == "embedded":
-        return "course"
-    for name in ("vgg16", "mobilenet_0.25"):
-        if available(name):
-            return name
-    raise DataError(
-        f"{_missing(BASES['mobilenet_0.25'])} Or, for larger and better features, fetch VGG16: "
-        f"{how_to_get('vgg16')}."
-    )
+    if size < 32:
+        raise ValueError(f"size is {size}; after five poolings, less than 32 pixels leave nothing.")
+    x = pixels = keras.Input((size, size, 3))
+    for block, filters in enumerate((16, 32, 64, 128, 128), 1):
+        for number in (1, 2):
+            name = f"block{block}_conv{number}"
+            if batch_norm:
+                x = keras.layers.Conv2D(filters, 3, padding="same", name=name)(x)
+                x = keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+                x = keras.layers.ReLU(name=f"{name}_relu")(x)
+            else:
+                x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
+        x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    return keras.Model(pixels, x, name="course_base")
 
 
 def _named(name: str) -> Base:
@@ -362,7 +395,7 @@ def _advice(base: Base, force: bool = False) -> str:
 def _untrained(base: Base, size: int) -> keras.Model:
     """Build a base with random weights."""
     if not base.function:
-        model = models.course_base(size)
+        model = course_base(size)
         model.name = base.name
         return model
     function = getattr(keras.applications, base.function)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils.settings import DataError, Tier, data_folder, forced_tier
-from course_utils.sources import SOURCES, Source, how_to_get
+from course_utils.data.settings import DataError, Tier, data_folder, forced_tier
+from course_utils.data.sources import SOURCES, Source, how_to_get
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _LUMINANCE = (0.2125, 0.7154, 0.0721)
@@ -324,7 +324,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     --------
     >>> read_npz(Path("nowhere.npz"))
     Traceback (most recent call last):
-    course_utils.settings.DataError: nowhere.npz cannot be read: No such file or directory.
+    course_utils.data.settings.DataError: nowhere.npz cannot be read: No such file or directory.
     """
     try:
         with open(path, "rb") as raw:

@@ -18,8 +18,8 @@ import numpy as np
 
 from course_utils import bases
 from course_utils.backend import keras, tf
-from course_utils.downloads import disk_error
-from course_utils.settings import made_folder
+from course_utils.data.downloads import disk_error
+from course_utils.data.settings import made_folder
 
 # To be raised when this module computes features in another way than before.
 _EDITION = 1

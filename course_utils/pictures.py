@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils import drawings, photos
+from course_utils import drawings
+from course_utils.data import photos
+from course_utils.data.jpegs import strict_pillow, upright_rgb
+from course_utils.data.settings import DataError, Tier, forced_tier, made_folder
+from course_utils.data.sources import how_to_get
 from course_utils.datasets import Dataset
-from course_utils.jpegs import strict_pillow, upright_rgb
-from course_utils.settings import DataError, Tier, forced_tier, made_folder
-from course_utils.sources import how_to_get
 
 PARTS = tuple(photos.PER_CLASS)
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")

@@ -415,7 +415,7 @@ def histories(runs: Mapping[str, History], metrics: Sequence[str] = ("accuracy",
     Parameters
     ----------
     runs : mapping of str to history
-        Labels, and histories as `training.fit` returns them.
+        Labels, and histories as ``fit`` returns them.
     metrics : sequence of str
         Names without ``val_``. Training is drawn thin and dashed, validation, where recorded,
         thick.
@@ -460,7 +460,7 @@ def compared_histories(runs: Mapping[str, History], metric: str = "accuracy") ->
     Parameters
     ----------
     runs : mapping of str to history
-        Titles, and histories as `training.fit` returns them, with validation.
+        Titles, and histories as ``fit`` returns them, with validation.
     metric : str
         Name without ``val_``.
 

@@ -23,7 +23,7 @@ from typing import IO
 
 from IPython.display import display, update_display
 
-from course_utils.settings import DataError
+from course_utils.data.settings import DataError
 
 HOST = "127.0.0.1"
 
@@ -122,7 +122,7 @@ def start(log_dir: str | Path, timeout: float = 60) -> Board:
     --------
     >>> start("lgos")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    course_utils.settings.DataError: There is no folder ...lgos. ...
+    course_utils.data.settings.DataError: There is no folder ...lgos. ...
     """
     folder = Path(log_dir).expanduser().absolute()
     _event_files(folder)

@@ -2,10 +2,35 @@
 
 import numpy as np
 
-from course_utils import pipeline
+from course_utils import augmentation
 from course_utils.backend import keras
 
 layers = keras.layers
+
+
+def digit_convnet():
+    """The convnet for digits that notebook 3 builds."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def digit_dense():
+    """The dense net for digits that notebook 3 builds."""
+    hidden = layers.Dense(512, activation="relu")
+    parts = [layers.Flatten(), hidden, layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input((28, 28, 1)), *parts])
+
 
 FORMS = ["sequential", "functional", "nested", "nested twice", "augmented", "late activation"]
 FORMS += ["logits", "reloaded", "reloaded nested", "called only"]
@@ -50,7 +75,7 @@ def build(form="sequential", classes=4, pooling=False, size=20, folder=None):
     if form == "late activation":
         head.append(layers.Activation(activation, name="activation"))
     if form == "augmented":
-        before += [layers.RandomFlip(), pipeline.RandomAffine(), layers.Rescaling(1.0)]
+        before += [layers.RandomFlip(), augmentation.RandomAffine(), layers.Rescaling(1.0)]
     if form in ("nested", "nested twice", "reloaded nested"):
         inside = [as_functional([keras.Input((size, size, 3)), *inside], "base")]
     if form == "nested twice":

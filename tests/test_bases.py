@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
-from course_utils import bases, models, runs
+from course_utils import bases, runs
 from course_utils.backend import keras, tf
 from course_utils.bases import BASES, Preprocessing
-from course_utils.fetch import keras_cache
-from course_utils.settings import DataError, data_folder
-from course_utils.sources import SOURCES
+from course_utils.data.fetch import keras_cache
+from course_utils.data.settings import DataError, data_folder
+from course_utils.data.sources import SOURCES
 
 REAL_FILE = data_folder() / BASES["mobilenet_0.25"].file
 RANDOM = np.random.default_rng(0)
@@ -302,7 +302,7 @@ def no_runs(tmp_path, monkeypatch):
 
 
 def test_the_course_base_comes_with_its_recorded_weights(no_runs):
-    trained = models.course_base(32)
+    trained = bases.course_base(32)
     runs.record("course_base", trained, {"loss": [1.0]}, {}, no_runs)
     base = bases.build("course", 96)
     assert (base.name, base.output_shape) == ("course", (None, 3, 3, 128))
@@ -314,21 +314,28 @@ def test_missing_or_broken_weights_of_the_course_base_are_named(no_runs):
     assert bases.available("course") is None
     with pytest.raises(DataError, match=r"no weights\.npz in .*git checkout"):
         bases.build("course")
-    runs.record("course_base", models.course_base(32), {"loss": [1.0]}, {}, no_runs)
+    runs.record("course_base", bases.course_base(32), {"loss": [1.0]}, {}, no_runs)
     (no_runs / "course_base" / "weights.npz").write_bytes(b"garbage")
     with pytest.raises(DataError, match=r"weights\.npz does not hold .*git checkout"):
         bases.build("course")
 
 
-def test_the_default_is_the_best_base_on_disk(data):
-    assert bases.default("embedded") == "course"
-    with pytest.raises(DataError, match=r"mobilenet_2_5.*SET=mobilenet.*SET=vgg16"):
-        bases.default("real")
-    (data / BASES["mobilenet_0.25"].file).touch()
-    assert bases.default("real") == "mobilenet_0.25"
-    (keras_cache() / "models").mkdir(parents=True)
-    (keras_cache() / "models" / BASES["vgg16"].file).touch()
-    assert bases.default("real") == "vgg16"
+def test_without_weights_for_photos_drawings_are_used(monkeypatch, capsys):
+    monkeypatch.delenv("COURSE_TIER", raising=False)
+    monkeypatch.setattr(bases.pictures, "tier", lambda: "real")
+    monkeypatch.setattr(bases, "available", lambda name: None)
+    assert bases.tier() == "embedded"
+    assert "make data SET=mobilenet" in capsys.readouterr().out
+    monkeypatch.setattr(bases, "available", lambda name: "a file")
+    assert bases.tier() == "real"
+    assert capsys.readouterr().out == ""
+
+
+def test_who_demands_photos_is_not_given_drawings(monkeypatch):
+    monkeypatch.setenv("COURSE_TIER", "real")
+    monkeypatch.setattr(bases.pictures, "tier", lambda: "real")
+    monkeypatch.setattr(bases, "available", lambda name: None)
+    assert bases.tier() == "real"
 
 
 def test_a_base_may_end_earlier():

@@ -4,11 +4,13 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from exercises import of_notebook
 from tools import check_notebooks
 
 CHECKED = {"tags": ["nbval-check-output"]}
-EXERCISE = "from course_utils import checks\nanswer = ...\nchecks.value(answer, 2)"
-SOLUTION = "<details><summary>Solution</summary>\n\n```python\nanswer = {}\n```\n\n</details>"
+FIRST = of_notebook(0)[0]
+EXERCISE = f"from exercises import check\n{FIRST.start}\n{FIRST.call}"
+SOLUTION = "<details><summary>Solution</summary>\n\n```python\n{}\n```\n\n</details>"
 
 
 def printing(code, stored):
@@ -25,10 +27,10 @@ def exercise(solution):
     ]
 
 
-GOOD = [printing("print(1 + 1)", "2\n"), *exercise("1 + 1"), new_code_cell("assert answer == 2")]
+GOOD = [printing("print(1 + 1)", "2\n"), *exercise(FIRST.solution), new_code_cell("x = 1")]
 BAD = {
     "a stored output": [printing("print(1 + 1)", "3\n")],
-    "a solution": exercise("1 + 2"),
+    "a solution": exercise(f"{FIRST.names[0]} = 0"),
     "a cell": [new_code_cell("1 / 0")],
 }
 

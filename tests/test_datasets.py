@@ -13,9 +13,9 @@ from skimage.color import rgb2gray
 from skimage.transform import resize
 from sklearn.datasets import load_digits
 
+from course_utils.data.settings import DataError, data_folder
+from course_utils.data.sources import FASHION_MNIST, MNIST, SOURCES
 from course_utils.datasets import PHOTOS, digits, grey, load, photo, read_npz, textures
-from course_utils.settings import DataError, data_folder
-from course_utils.sources import FASHION_MNIST, MNIST, SOURCES
 from tests.examples import many
 
 REAL_DATA = data_folder()
@@ -149,7 +149,7 @@ def test_the_real_tier_can_be_forced(data, monkeypatch):
         "mnist.npz, train_32x32.mat, test_32x32.mat",
         str(data),
         "`make data SET=mnist`",
-        "`python -m course_utils.fetch mnist`",
+        "`python -m course_utils.data.fetch mnist`",
     ):
         assert text in str(caught.value)
     np.savez(data / "mnist.npz", **arrays())
@@ -176,7 +176,7 @@ def test_a_data_folder_that_is_none_is_refused(data, monkeypatch, kind):
 def test_the_default_folder_need_not_exist(monkeypatch, tmp_path):
     monkeypatch.delenv("COURSE_DATA", raising=False)
     monkeypatch.delenv("COURSE_TIER", raising=False)
-    monkeypatch.setattr("course_utils.settings.COURSE_FOLDER", tmp_path / "nowhere")
+    monkeypatch.setattr("course_utils.data.settings.COURSE_FOLDER", tmp_path / "nowhere")
     assert load("mnist").name == "digits"
 
 
@@ -489,7 +489,7 @@ def test_grey_refuses_other_kinds_of_numbers(dtype):
 
 def test_importing_is_light():
     code = (
-        "import sys, course_utils.datasets, course_utils.fetch;"
+        "import sys, course_utils.datasets, course_utils.data.fetch;"
         "heavy = {'tensorflow', 'keras', 'sklearn', 'skimage', 'scipy', 'pooch', 'requests'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

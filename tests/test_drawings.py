@@ -16,6 +16,7 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from course_utils import pictures
+from course_utils.data.settings import COURSE_FOLDER, DataError
 from course_utils.drawings import (
     CATS_AND_DOGS,
     CLEAN,
@@ -30,7 +31,6 @@ from course_utils.drawings import (
 )
 from course_utils.drawings.coats import NOSES
 from course_utils.drawings.others import ANIMALS, OBJECTS
-from course_utils.settings import COURSE_FOLDER, DataError
 from tests.examples import many
 
 KINDS = CATS_AND_DOGS + OTHER_KINDS

@@ -10,8 +10,8 @@ from filelock import FileLock
 from course_utils import bases
 from course_utils.backend import keras
 from course_utils.bases import BASES
+from course_utils.data.settings import COURSE_FOLDER
 from course_utils.features import extract, key
-from course_utils.settings import COURSE_FOLDER
 
 layers = keras.layers
 RANDOM = np.random.default_rng(0)

@@ -43,7 +43,8 @@ def test_stored_outputs_are_clean(notebook):
 
 
 def test_stored_outputs_come_from_the_real_tier(notebook):
-    assert "(real tier)" in text_of(code_cells(notebook)[0])
+    first = "".join(text_of(cell) for cell in code_cells(notebook)[:2])
+    assert "(real tier)" in first
 
 
 def test_the_notebook_is_light(path):
@@ -61,6 +62,7 @@ def test_code_cells_are_short_and_use_the_installed_package(notebook):
         assert len(cell.source.splitlines()) <= 25, cell.id
         assert "!pip" not in cell.source, cell.id
         assert "sys.path" not in cell.source, cell.id
+    assert len(code_cells(notebook)[0].source.splitlines()) <= 12
 
 
 def test_pictures_in_the_text_have_a_description(notebook):
@@ -77,9 +79,9 @@ def test_links_lead_somewhere(path, notebook):
                 assert (path.parent / target).exists(), target
 
 
-def test_there_are_three_to_five_exercises_each_with_a_solution(notebook):
+def test_there_are_exercises_each_with_a_solution(notebook):
     places = [n for n, cell in enumerate(notebook.cells) if "exercise" in tags(cell)]
-    assert 3 <= len(places) <= 5
+    assert len(places) >= 5
     for place in places:
         assert "Your turn" in text_of(notebook.cells[place])
         assert "solution" in tags(notebook.cells[place + 1])
@@ -117,12 +119,12 @@ def test_a_bad_notebook_is_refused():
 
 # Trainings that take CI too long in full are cut short there: two epochs show that the switch
 # works, but not what the notebook says of the result.
-CUT_SHORT = {"04_small_data", "05_augmentation", "08_fine_tuning"}
-TWO_EPOCHS = """
-from dataclasses import replace
-for _name, _recipe in recipes.RECIPES.items():
-    recipes.RECIPES[_name] = replace(_recipe, epochs={"real": 2, "embedded": 2})
-"""
+CUT_SHORT = {
+    "04_small_data": "epochs = 2",
+    "05_augmentation": "epochs, head_start, short_epochs = 2, 1, 2",
+    "07_feature_extraction": "epochs = epochs_end_to_end = 2",
+    "08_fine_tuning": "epochs = 2",
+}
 
 
 @pytest.mark.full
@@ -131,10 +133,11 @@ for _name, _recipe in recipes.RECIPES.items():
 )
 def test_the_switch_trains_in_full(path):
     notebook = nbformat.read(path, as_version=4)
-    cell = code_cells(notebook)[0]
+    cell = next(cell for cell in notebook.cells if SWITCH in cell.source)
     cell.source = cell.source.replace(SWITCH, "TRAIN_IN_FULL = True")
     if path.stem in CUT_SHORT:
-        cell.source += TWO_EPOCHS
+        settings = next(cell for cell in notebook.cells if cell.id == "settings")
+        settings.source += "\n" + CUT_SHORT[path.stem]
     checked = {c.id: text_of(c) for c in code_cells(notebook) if CHECKED in tags(c)}
     trained = execute(notebook, path.parent, "embedded")
     if path.stem not in CUT_SHORT:

@@ -1,3 +1,4 @@
+import ast
 import re
 import subprocess
 import sys
@@ -9,13 +10,18 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from course_utils.settings import COURSE_FOLDER
+from course_utils.data.settings import COURSE_FOLDER
 
 # Everything that a notebook may import before it needs Keras.
 LIGHT = [
-    *("activations", "archives", "checks", "convolution", "datasets", "downloads", "drawings"),
-    *("fetch", "filters", "heatmaps", "jpegs", "making", "map_scores", "photos", "pictures"),
-    *("plots", "settings", "sources", "tensorboards", "widgets"),
+    *("convolution", "datasets", "drawings", "filters", "pictures", "plots", "tensorboards"),
+    *("widgets", "explain.heatmaps", "explain.map_scores", "data.archives", "data.downloads"),
+    *("data.fetch", "data.jpegs", "data.making", "data.photos", "data.settings", "data.sources"),
+]
+HEAVY = [
+    *("augmentation", "backend", "bases", "features", "live_plot", "nets", "runs"),
+    *("explain.class_maps", "explain.layer_graph", "explain.layer_outputs"),
+    "explain.learned_filters",
 ]
 
 
@@ -38,24 +44,32 @@ def test_the_light_modules_do_not_import_keras():
 
 
 def test_every_module_is_known_to_be_light_or_heavy():
-    heavy = {
-        "backend",
-        "bases",
-        "class_maps",
-        "features",
-        "layer_graph",
-        "layer_outputs",
-        "learned_filters",
-        "models",
-        "pipeline",
-        "pretraining",
-        "recipes",
-        "runs",
-        "training",
-        "transfer",
-    }
-    modules = {path.stem for path in (COURSE_FOLDER / "course_utils").glob("[!_]*")}
-    assert modules - heavy - set(LIGHT) == set()
+    package = COURSE_FOLDER / "course_utils"
+    paths = (path.relative_to(package).with_suffix("") for path in package.rglob("*.py"))
+    modules = {".".join(path.parts) for path in paths}
+    modules = {name for name in modules if "__init__" not in name and "drawings" not in name}
+    assert modules <= {*HEAVY, *LIGHT}
+
+
+def test_the_package_is_small_at_the_top():
+    """A newcomer sees at most fourteen modules; the plumbing has rooms of its own."""
+    assert len(list((COURSE_FOLDER / "course_utils").glob("[!_]*.py"))) <= 14
+
+
+def trains(node):
+    """Whether a node of a syntax tree calls a method `compile` or `fit`, but for re.compile."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    owner = node.func.value
+    is_re = isinstance(owner, ast.Name) and owner.id == "re"
+    return node.func.attr in ("compile", "fit") and not is_re
+
+
+def test_no_function_of_the_package_compiles_or_trains_a_net():
+    for path in (COURSE_FOLDER / "course_utils").rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        assert not any(trains(node) for node in ast.walk(tree)), path
+    assert any(trains(node) for node in ast.walk(ast.parse("net.compile('adam')")))
 
 
 def test_the_convolution_module_is_there_at_once():
@@ -82,14 +96,15 @@ def test_nothing_is_left_in_the_temporary_folder_even_if_the_kernel_is_killed(tm
 import os, pathlib, tempfile
 tempfile.tempdir = {str(tmp_path)!r}
 import numpy as np
-from course_utils import bases, features, learned_filters, pipeline
+from course_utils import bases, features, augmentation
+from course_utils.explain import learned_filters
 from course_utils.backend import keras
 x, y = np.zeros((4, 64, 64, 3), np.uint8), np.array([0, 1, 0, 1])
 net = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(2, 3)])
 net.add(keras.layers.GlobalAveragePooling2D())
 net.add(keras.layers.Dense(1, activation="sigmoid"))
 net.compile("adam", "binary_crossentropy")
-net.fit(pipeline.batches(x, y, 2, pipeline.RandomAffine()), shuffle=False, verbose=0)
+net.fit(augmentation.batches(x, y, 2, augmentation.RandomAffine()), shuffle=False, verbose=0)
 learned_filters.maximise(net, net.layers[0].name, steps=2)
 features.extract(bases.build("course", 64), x, folder=pathlib.Path(tempfile.tempdir))
 print(*{{name for name in os.listdir(tempfile.tempdir) if "autograph" in name}})

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils import drawings, photos, pictures
-from course_utils.jpegs import as_jpeg, strict_pillow
-from course_utils.settings import DataError
+from course_utils import drawings, pictures
+from course_utils.data import photos
+from course_utils.data.jpegs import as_jpeg, strict_pillow
+from course_utils.data.settings import DataError
 
 OTHER_FORMAT = "not a picture format that the course reads (.jpg, .jpeg, .png, ...)"
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from course_utils import runs
 from course_utils.backend import keras
+from course_utils.data.settings import COURSE_FOLDER
 from course_utils.runs import RunError, halve_weights, load, record
-from course_utils.settings import COURSE_FOLDER
 from tests.examples import IN_CI
 
 HISTORY = {"loss": [1.5, 0.25], "accuracy": [0.5, 0.75], "seconds": [0.1, 0.2]}
@@ -126,8 +127,7 @@ def test_a_run_is_three_files_that_any_program_can_read(run):
 
 def test_the_sentence_gives_data_effort_and_result(run):
     assert run.sentence() == (
-        "Recorded run first: 2 epochs on some digits in 12 s "
-        f"on {os.cpu_count()} cores, test accuracy 98.76%."
+        f"Recorded run first: 2 epochs in 12 s on {os.cpu_count()} cores, test accuracy 98.76%."
     )
 
 
@@ -192,18 +192,6 @@ def test_without_any_run_there_are_none(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(RunError, match=r"No run 'first' in .*There are: none\."):
             load("first", folder)
-
-
-@pytest.mark.parametrize("tier", ["real", "embedded"])
-@pytest.mark.parametrize("name", ["mnist_dense", "mnist_convnet", "mnist_gap"])
-def test_the_runs_that_the_course_ships_fit_its_models(name, tier):
-    from course_utils import models
-
-    run = load(f"{name}-{tier}")
-    model = run.restore(getattr(models, name)())
-    assert run.card["parameters"] == model.count_params()
-    assert run.card["epochs"] == len(run.history["loss"])
-    assert run.name in run.sentence()
 
 
 # Half precision
@@ -430,3 +418,61 @@ def test_weights_that_are_not_finite_are_refused(run, tmp_path):
     np.savez(run.folder / "weights.npz", *[w * np.nan for w in model.get_weights()])
     with pytest.raises(RunError, match="not finite"):
         load("first", tmp_path).restore(model)
+
+
+# Recalling
+
+
+def small():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+
+
+EYE, LABELS = np.eye(3, dtype="float32"), np.array([0, 1, 0])
+
+
+def train(net):
+    net.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return net.fit(EYE, LABELS, epochs=2, verbose=0).history
+
+
+def refuse(net):
+    raise AssertionError("it should not be trained")
+
+
+def test_a_recorded_training_is_brought_back_with_its_weights(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("COURSE_RECORD", str(tmp_path))
+    first = small()
+    recorded = runs.recall("tiny-embedded", first, train, live=True, test=(EYE, LABELS))
+    assert recorded.card["parameters"] == 8
+    assert recorded.card["optimizer"]["name"] == "sgd"
+    monkeypatch.delenv("COURSE_RECORD")
+    monkeypatch.setattr(runs, "load", lambda name: load(name, tmp_path))
+    second = small()
+    run = runs.recall("tiny-embedded", second, refuse)
+    assert run.history == recorded.history
+    pairs = zip(first.get_weights(), second.get_weights(), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
+    assert capsys.readouterr().out.count("Recorded run tiny-embedded: 2 epochs") == 2
+
+
+def test_on_demand_it_is_trained_here_and_nothing_is_kept(capsys):
+    run = runs.recall("tiny-embedded", small(), train, live=True, test=(EYE, LABELS))
+    assert len(run.history["loss"]) == run.card["epochs"] == 2
+    assert run.folder is None
+    assert capsys.readouterr().out.startswith("Trained here: tiny-embedded: 2 epochs")
+
+
+def test_while_one_run_is_recorded_others_are_only_recalled(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_RECORD", str(tmp_path))
+    monkeypatch.setenv("COURSE_RECORD_ONLY", "other")
+    with pytest.raises(RunError, match="No run 'tiny-embedded'"):
+        runs.recall("tiny-embedded", small(), refuse, live=True)
+
+
+def test_of_a_net_on_a_frozen_base_only_what_is_trained_is_kept():
+    base = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    net = keras.Sequential([base, keras.layers.Dense(2)])
+    base.trainable = False
+    assert [tuple(w.shape) for w in runs.trained_weights(net)] == [(4, 2), (2,)]
+    base.trainable = True
+    assert len(runs.trained_weights(net)) == 4

@@ -18,7 +18,7 @@ import pytest
 
 from course_utils import tensorboards
 from course_utils.backend import keras, tf
-from course_utils.settings import COURSE_FOLDER, DataError
+from course_utils.data.settings import COURSE_FOLDER, DataError
 
 pytestmark = pytest.mark.slow  # boards and trainings take seconds each
 

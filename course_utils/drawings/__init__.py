@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from course_utils.archives import CLASS_NAMES
-from course_utils.making import make_once
-from course_utils.settings import DataError
+from course_utils.data.archives import CLASS_NAMES
+from course_utils.data.making import make_once
+from course_utils.data.settings import DataError
 
 if TYPE_CHECKING:
     from course_utils.drawings.composition import Streams
@@ -351,7 +351,7 @@ def read_annotations(folder: str | Path, split: str) -> tuple[list[str], np.ndar
     --------
     >>> read_annotations("nowhere", "train")
     Traceback (most recent call last):
-    course_utils.settings.DataError: nowhere holds no drawn set: draw it with make_set.
+    course_utils.data.settings.DataError: nowhere holds no drawn set: draw it with make_set.
     """
     folder = Path(folder).expanduser()
     splits = _read(folder).get("splits")

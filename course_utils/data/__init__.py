@@ -1,0 +1,1 @@
+"""What gets pictures onto the disk: sources, downloads, archives, preparation, the data command."""

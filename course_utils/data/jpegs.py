@@ -1,0 +1,284 @@
+"""Any picture's bytes as those of an upright RGB JPEG, or a reason why they cannot be used.
+
+A file from the web may be damaged, of another kind than its name says, or made to fill the
+memory. So its size is looked at first, and then it is decoded in full.
+"""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from course_utils.data.settings import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# EPS, PDF and other kinds that are programs rather than pictures are not opened at all.
+_KINDS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+_MOST_PIXELS = 50_000_000
+_LEAST_SIDE, _LONGEST_SIDE = 8, 65_500
+# So many zero bytes in a row are a hole.
+_HOLE = 64
+# Markers, the second bytes of what begins a segment of a JPEG. (ITU-T T.81, table B.1)
+_BASELINE_FRAMES, _CODE_TABLES, _SCAN = (0xC0, 0xC1), 0xC4, 0xDA
+_END_OF_JPEG = b"\xff\xd9"
+_EXIF_ORIENTATION = 0x0112
+# Several large pictures decoded side by side would need gigabytes.
+_LARGE_PIXELS = 4_000_000
+_one_large_at_a_time = threading.Lock()
+
+
+@contextmanager
+def strict_pillow() -> Iterator[None]:
+    """Let Pillow refuse files that are cut short, and print no warnings.
+
+    These settings count for all threads. At the end of the ``with`` block they are again as the
+    user had them.
+
+    Examples
+    --------
+    >>> from PIL import ImageFile
+    >>> with strict_pillow():
+    ...     ImageFile.LOAD_TRUNCATED_IMAGES
+    False
+    """
+    from PIL import Image, ImageFile
+
+    Image.init()
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def as_jpeg(content: bytes) -> bytes:
+    """Return a picture as an upright RGB JPEG: the bytes themselves where they are one.
+
+    Of an animation, it is the first picture. What is transparent becomes white.
+
+    Parameters
+    ----------
+    content : bytes
+        The file of a JPEG, PNG, GIF, BMP, WebP, TIFF, PPM, JPEG 2000 or AVIF picture, with 8
+        pixels or more in each direction and 50 million at most. Several threads may each have
+        one converted, all within one ``strict_pillow`` block.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    DataError
+        If the picture is damaged or cannot be used; the message is a reason, such as "it is
+        cut short".
+    MemoryError
+        If this machine has too little memory for it.
+
+    Notes
+    -----
+    A JPEG with a few flipped bits may decode without any error, to a picture with a smudge. It
+    is returned as it is.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> png = BytesIO()
+    >>> Image.new("L", (30, 20), "white").save(png, "PNG")
+    >>> Image.open(BytesIO(as_jpeg(png.getvalue())))
+    <PIL.JpegImagePlugin.JpegImageFile image mode=RGB size=30x20 at ...>
+    >>> as_jpeg(b"This is no picture.")
+    Traceback (most recent call last):
+    course_utils.data.settings.DataError: it is no picture of a kind that is read here (JPEG, PNG, ...)
+    """  # noqa: E501
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(BytesIO(content), formats=_KINDS) as picture:
+            _check_size(*picture.size)
+            is_large = picture.size[0] * picture.size[1] > _LARGE_PIXELS
+            with _one_large_at_a_time if is_large else nullcontext():
+                return _decoded(picture, content)
+    except (DataError, MemoryError):
+        raise  # want of memory is this machine's trouble, and says nothing about the picture
+    except UnidentifiedImageError as error:
+        raise DataError("it is no picture of a kind that is read here (JPEG, PNG, ...)") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(_too_large()) from error
+    except Exception as error:
+        # Pillow raises a dozen kinds of exception for a damaged file.
+        cut = "truncated" in str(error)
+        raise DataError("it is cut short" if cut else "it is damaged") from error
+
+
+def upright_rgb(picture: "Image.Image") -> "Image.Image":
+    """Decode a picture of any mode to an upright one in RGB, 8 bits for each channel.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        As Pillow opens it, so with the EXIF data that says which side is up. Of an animation,
+        the current picture is taken.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Another picture, of mode "RGB". What is transparent is white. Grey values of 16 or 32
+        bits, or of floating point, are scaled to 0 to 255: white is the first of 1 (floating
+        point only), 255 and 65,535 that no value exceeds, else the largest value.
+
+    Raises
+    ------
+    Exception
+        If the file is damaged: Pillow raises a dozen kinds.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> upright_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))
+    (255, 255, 255)
+    >>> upright_rgb(Image.new("I;16", (1, 1), 39321)).getpixel((0, 0))
+    (153, 153, 153)
+    """
+    picture.load()  # some kinds of file have their EXIF data at the end
+    return _turned(_rgb(picture), _orientation(picture))
+
+
+def _check_size(width: int, height: int) -> None:
+    """Refuse a picture by the size in its header, before memory is spent on it."""
+    if width * height > _MOST_PIXELS:
+        raise DataError(_too_large())
+    if min(width, height) < _LEAST_SIDE:
+        raise DataError(f"it has {width} x {height} pixels, too few to show anything")
+    if max(width, height) > _LONGEST_SIDE:
+        raise DataError(f"it has {width} x {height} pixels, too many in a row for a JPEG")
+
+
+def _too_large() -> str:
+    """Say that a picture has too many pixels."""
+    return f"it has more than {_MOST_PIXELS // 10**6} million pixels"
+
+
+def _decoded(picture: "Image.Image", content: bytes) -> bytes:
+    """Decode a picture in full; encode it again only where something is to be corrected."""
+    picture.load()
+    _check_size(*picture.size)
+    if picture.format == "JPEG":
+        _check_scan(content)
+        if picture.mode == "RGB" and _orientation(picture) == 1:
+            return content
+    upright = upright_rgb(picture)
+    upright.info = {}
+    jpeg = BytesIO()
+    upright.save(jpeg, "JPEG", quality=95, subsampling="4:4:4")
+    return jpeg.getvalue()
+
+
+def _check_scan(content: bytes) -> None:
+    """Refuse a JPEG that was cut short or has a hole, which libjpeg fills with grey or smears.
+
+    A hole, as an interrupted download leaves, is a run of zero bytes. Zeros decode as the first
+    symbol of the code table again and again; in a flat area they may stand in a sound file, but
+    only if that symbol is 0, "the rest of the block is zero", in every table. (ITU-T T.81, F.2)
+    """
+    segments, scan = _segments(content)
+    end = content.find(_END_OF_JPEG, scan)
+    if end < 0:
+        raise DataError("it is cut short")
+    is_baseline = any(marker in _BASELINE_FRAMES for marker, _ in segments)
+    tables = [body for marker, body in segments if marker == _CODE_TABLES]
+    first_symbols = [symbol for body in tables for symbol in _first_symbols(body)]
+    if is_baseline and any(first_symbols) and bytes(_HOLE) in content[scan:end]:
+        raise DataError("it has a hole, filled with zeros")
+
+
+def _segments(content: bytes) -> tuple[list[tuple[int, bytes]], int]:
+    """Return the marker and the body of each segment of a JPEG, and where its first scan begins."""
+    segments, position = [], 2
+    while position + 4 <= len(content):
+        marker = content[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        length = int.from_bytes(content[position + 2 : position + 4])
+        segments.append((marker, content[position + 4 : position + 2 + length]))
+        position += 2 + length
+        if marker == _SCAN:
+            break
+    return segments, position
+
+
+def _first_symbols(body: bytes) -> Iterator[int]:
+    """Give the first symbol of each code table in a segment that is for AC coefficients."""
+    while len(body) > 17:
+        if body[0] >> 4 == 1:
+            yield body[17]
+        body = body[17 + sum(body[1:17]) :]
+
+
+def _orientation(picture: "Image.Image") -> int:
+    """Return the EXIF orientation, 1 (upright) to 8; 1 where the EXIF data is damaged."""
+    try:
+        said = picture.getexif().get(_EXIF_ORIENTATION, 1)
+        return said if said in range(1, 9) else 1
+    except Exception:
+        return 1
+
+
+def _turned(picture: "Image.Image", orientation: int) -> "Image.Image":
+    """Turn a picture upright."""
+    from PIL.Image import Transpose
+
+    # ImageOps.exif_transpose also writes the EXIF data anew, which fails where it is damaged.
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return picture.transpose(turns[orientation]) if orientation in turns else picture
+
+
+def _rgb(picture: "Image.Image") -> "Image.Image":
+    """Convert a picture of any mode to RGB."""
+    from PIL import Image
+
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        picture = Image.fromarray(_eight_bits(np.asarray(picture)))
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    if picture.mode != "RGBA":
+        picture = picture.convert("RGBA")
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture, mask=picture.getchannel("A"))
+    return white
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """Scale grey values of 16 or 32 bits, or of floating point, to 0 to 255.
+
+    A file of these kinds need not say which value is white. It is taken to be the first of
+    1 (floating point only), 255 and 65,535 that no value exceeds; else, black is the smallest
+    value and white the largest.
+    """
+    whites = (255, 65_535) if values.dtype.kind in "iu" else (1, 255, 65_535)
+    values = np.nan_to_num(values.astype(np.float32), copy=False, posinf=0, neginf=0)
+    black, high = 0.0, float(values.max())
+    white = next((white for white in whites if high <= white), None)
+    if white is None or values.min() < 0:
+        black, white = float(values.min()), high
+    values -= black
+    values *= 255 / ((white - black) or 1)
+    return np.rint(values, out=values).astype(np.uint8)

@@ -1,0 +1,254 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_utils import drawings
+from course_utils.backend import keras
+from course_utils.explain.map_scores import (
+    box_area_share,
+    centre_hits,
+    deletion_curve,
+    energy_inside,
+    pointing_game,
+)
+from tests.examples import many
+
+layers = keras.layers
+FAST = many(60)
+
+BOXES = st.tuples(*[st.floats(0, 60)] * 2, *[st.floats(2, 40)] * 2).map(
+    lambda box: np.array([[box[0], box[1], box[0] + box[2], box[1] + box[3]]])
+)
+
+
+def peak(row, column, size=64):
+    maps = np.zeros((1, size, size))
+    maps[0, row, column] = 1
+    return maps
+
+
+# Peak and energy
+
+
+@FAST
+@given(BOXES, st.integers(0, 63), st.integers(0, 63))
+def test_a_single_peak_hits_exactly_when_its_middle_is_in_the_box(box, row, column):
+    left, top, right, bottom = box[0]
+    expected = left <= column + 0.5 <= right and top <= row + 0.5 <= bottom
+    maps = peak(row, column)
+    assert pointing_game(maps, box, 64) == [expected]
+    assert energy_inside(maps, box, 64) == [float(expected)]
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 3), (3, 1), (2, 3)])
+def test_the_peak_of_a_coarse_map_is_found_at_the_place_of_its_cell(row, column):
+    middle = np.array([column, row]) * 16 + 8
+    box = np.array([[*(middle - 8), *(middle + 8)]], float)
+    others = np.array([[(column + 2) % 4 * 16, row * 16, (column + 2) % 4 * 16 + 16, 64]], float)
+    maps = peak(row, column, 4)
+    assert pointing_game(maps, box, 64).all()
+    assert not pointing_game(maps, others, 64).any()
+
+
+def test_columns_are_x_and_rows_are_y():
+    upper_right = np.array([[40.0, 0, 64, 20]])
+    assert pointing_game(peak(5, 60), upper_right, 64).all()
+    assert not pointing_game(peak(60, 5), upper_right, 64).any()
+
+
+def test_a_map_without_a_positive_value_misses():
+    everything = np.array([[0.0, 0, 64, 64]] * 2)
+    maps = np.stack([np.zeros((4, 4)), np.full((4, 4), -1.0)])
+    np.testing.assert_array_equal(pointing_game(maps, everything, 64), [False, False])
+    np.testing.assert_array_equal(energy_inside(maps[:1], everything[:1], 64), [0])
+
+
+@pytest.mark.parametrize(("right", "hit"), [(31, False), (32, True), (33, True)])
+def test_a_flat_map_hits_only_if_half_of_the_picture_is_box(right, hit):
+    assert pointing_game(np.ones((1, 4, 4)), [[0, 0, right, 64]], 64) == [hit]
+
+
+def test_two_equal_peaks_need_one_of_them_inside_and_three_need_two():
+    maps = np.zeros((2, 64, 64))
+    maps[0, 10, 10] = maps[0, 50, 50] = 1
+    maps[1, 10, 10] = maps[1, 50, 50] = maps[1, 60, 5] = 1
+    boxes = np.tile([0.0, 0, 20, 20], (2, 1))
+    np.testing.assert_array_equal(pointing_game(maps, boxes, 64), [True, False])
+
+
+@FAST
+@given(BOXES, st.integers(0, 2**32 - 1), st.floats(1e-6, 1e6))
+def test_neither_score_depends_on_the_scale_of_a_map(box, seed, scale):
+    maps = np.random.default_rng(seed).random((1, 5, 5))
+    assert pointing_game(maps, box, 64) == pointing_game(maps * scale, box, 64)
+    np.testing.assert_allclose(
+        energy_inside(maps, box, 64), energy_inside(maps * scale, box, 64), rtol=1e-4
+    )
+
+
+@FAST
+@given(BOXES)
+def test_the_energy_of_a_flat_map_is_the_share_of_the_area(box):
+    box = np.round(box).clip(0, 64)
+    expected = (box[0, 2] - box[0, 0]) * (box[0, 3] - box[0, 1]) / 64**2
+    assert box_area_share(box, 64) == pytest.approx(expected)
+    assert energy_inside(np.ones((1, 4, 4)), box, 64) == pytest.approx(expected)
+
+
+def test_pointing_anywhere_hits_as_often_as_the_area_says():
+    rng = np.random.default_rng(0)
+    low = rng.uniform(0, 40, (4000, 2))
+    boxes = np.hstack([low, low + rng.uniform(5, 24, (4000, 2))])
+    maps = np.zeros((4000, 64, 64), np.float32)
+    maps[np.arange(4000), rng.integers(0, 64, 4000), rng.integers(0, 64, 4000)] = 1
+    hits = pointing_game(maps, boxes, 64).mean()
+    assert hits == pytest.approx(box_area_share(boxes, 64).mean(), abs=0.02)
+
+
+def test_only_what_lies_inside_the_picture_counts_as_area():
+    assert box_area_share([[-32, 0, 32, 64]], 64) == [0.5]
+
+
+def test_the_centre_is_inside_some_boxes():
+    boxes = [[0, 0, 40, 40], [0, 0, 40, 31], [33, 0, 64, 64], [31, 31, 33, 33]]
+    np.testing.assert_array_equal(centre_hits(boxes, 64), [True, False, False, True])
+
+
+def test_the_boxes_of_the_drawings_fit(tmp_path):
+    made = drawings.make_set(tmp_path / "set", 64, {"test": 10}, processes=1, progress=False)
+    _, boxes, _ = drawings.read_annotations(made, "test")
+    heads = np.zeros((len(boxes), 64, 64))
+    for head, (left, top, right, bottom) in zip(heads, np.round(boxes).astype(int), strict=True):
+        head[top:bottom, left:right] = 1
+    assert pointing_game(heads, boxes, 64).all()
+    assert (energy_inside(heads, boxes, 64) > 0.9).all()
+    assert ((0.05 < box_area_share(boxes, 64)) & (box_area_share(boxes, 64) < 0.5)).all()
+
+
+@pytest.mark.parametrize(
+    ("maps", "boxes", "size", "message"),
+    [
+        (np.ones((1, 4, 4)), [[0, 0, 5, 5]] * 2, 64, "1 maps and 2 boxes"),
+        (np.ones((4, 4)), [[0, 0, 5, 5]], 64, "maps has shape"),
+        (np.full((1, 4, 4), np.nan), [[0, 0, 5, 5]], 64, "NaN"),
+        (np.ones((1, 4, 4)), [0, 0, 5, 5], 64, "boxes has shape"),
+        (np.ones((1, 4, 4)), [[5, 0, 5, 5]], 64, "Box 0 is .* no area"),
+        (np.ones((1, 4, 4)), [[0, np.nan, 5, 5]], 64, "no area"),
+        (np.ones((1, 4, 4)), [[0, 0, 5, 5]], 0, "size is 0"),
+        (np.ones((0, 4, 4)), np.zeros((0, 4)), 64, "boxes has shape"),
+    ],
+)
+def test_maps_and_boxes_that_do_not_fit_are_refused(maps, boxes, size, message):
+    for score in (pointing_game, energy_inside):
+        with pytest.raises(ValueError, match=message):
+            score(maps, boxes, size)
+
+
+def test_negative_energy_is_refused():
+    with pytest.raises(ValueError, match="np.maximum"):
+        energy_inside(-np.ones((1, 4, 4)), [[0, 0, 5, 5]], 64)
+
+
+# Deletion
+
+
+def brightness_net(classes=1):
+    """Sigmoid of the mean brightness of the left half of 8 x 8 pixels."""
+    kernel = np.zeros((8, 8, 1, 1))
+    kernel[:, :4] = 1 / 32
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Flatten(),
+            layers.Dense(classes, activation="sigmoid" if classes == 1 else "softmax"),
+        ]
+    )
+    weights = 10 * kernel.reshape(64, 1)
+    if classes == 2:
+        weights = np.hstack([0 * weights, weights])
+    model.set_weights([weights, np.zeros(classes)])
+    return model
+
+
+def left_half():
+    maps = np.zeros((2, 8, 8))
+    maps[:, :, :4] = 1
+    return maps
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_the_curve_is_that_computed_by_hand(classes):
+    x = np.zeros((2, 8, 8, 1), np.float32)
+    x[:, :, :4] = 1
+    deletion = deletion_curve(brightness_net(classes), x, left_half(), target=1, steps=4)
+    # A quarter of the pixels is half of the left half; each becomes the mean, 0.5.
+    means = np.array([1, 0.75, 0.5, 0.5, 0.5])
+    expected = 1 / (1 + np.exp(-10 * means))
+    np.testing.assert_allclose(deletion.by_map, np.tile(expected, (2, 1)), atol=1e-5)
+    np.testing.assert_allclose(deletion.shares, [0, 0.25, 0.5, 0.75, 1])
+    assert deletion.at_random.shape == (2, 5)
+    np.testing.assert_allclose(deletion.at_random[:, [0, -1]], deletion.by_map[:, [0, -1]])
+
+
+@pytest.mark.parametrize("baseline", ["mean", "blur"])
+def test_a_right_map_falls_sooner_than_chance_and_a_wrong_one_later(baseline):
+    x = np.zeros((8, 8, 8, 1), np.float32)
+    x[:, :, :4] = np.random.default_rng(0).uniform(0, 1, (8, 8, 4, 1))
+    right = np.zeros((8, 8, 8))
+    right[:, :, :4] = x[:, :, :4, 0]
+    good, bad = (
+        deletion_curve(brightness_net(), x, maps, target=1, baseline=baseline)
+        for maps in (right, right.max() - right)
+    )
+    assert good.by_map.mean() < good.at_random.mean() < bad.by_map.mean()
+
+
+def test_the_predicted_class_is_watched_unless_another_is_named():
+    x = np.ones((2, 8, 8, 1), np.float32)
+    x[1] = -1
+    net, maps = brightness_net(), left_half()
+    predicted, named = (deletion_curve(net, x, maps, target, steps=2) for target in (None, [1, 0]))
+    np.testing.assert_array_equal(predicted.by_map, named.by_map)
+    np.testing.assert_allclose(predicted.by_map[:, 0], 1 / (1 + np.exp(-10)), rtol=1e-5)
+    other = deletion_curve(net, x, maps, 0, steps=2)
+    np.testing.assert_allclose(other.by_map[0], 1 - predicted.by_map[0], atol=1e-6)
+
+
+def test_a_map_that_is_the_same_everywhere_deletes_in_random_order():
+    x = np.random.default_rng(1).random((200, 8, 8, 1)).astype("float32")
+    flat = deletion_curve(brightness_net(), x, np.zeros((200, 8, 8)), target=1, steps=4)
+    np.testing.assert_allclose(flat.by_map.mean(axis=0), flat.at_random.mean(axis=0), atol=0.01)
+
+
+def test_the_same_seed_gives_the_same_curves():
+    x = np.random.default_rng(0).random((2, 8, 8, 1))
+    first, second, third = (
+        deletion_curve(brightness_net(), x, left_half(), steps=3, seed=seed) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first.at_random, second.at_random)
+    assert (first.at_random != third.at_random).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pictures": np.zeros((3, 8, 8, 1))}, "for 2 maps"),
+        ({"pictures": np.full((2, 8, 8, 1), np.nan)}, "without NaN"),
+        ({"maps": np.zeros((2, 8))}, "maps has shape"),
+        ({"steps": 0}, "steps is 0"),
+        ({"baseline": "black"}, "expected 'mean' or 'blur'"),
+        ({"target": 2}, "classes 0 to 1"),
+        ({"target": [0, 1, 0]}, "one for each picture"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_the_reason(changes, message):
+    arguments = {"pictures": np.zeros((2, 8, 8, 1)), "maps": left_half()} | changes
+    with pytest.raises(ValueError, match=message):
+        deletion_curve(brightness_net(), **arguments)
+
+
+def test_a_model_without_probabilities_is_refused():
+    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2)])
+    with pytest.raises(ValueError, match="softmax or sigmoid"):
+        deletion_curve(model, np.ones((2, 8, 8, 1)) * 100, left_half())

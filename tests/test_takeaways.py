@@ -1,0 +1,86 @@
+"""What students take along: plain Keras, which works without the course."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools.execute import ROOT
+
+NAMES = ["03", "04", "05", "07", "08", "11"]
+WITHOUT_THE_COURSE = """
+import sys
+from pathlib import Path
+sys.modules["course_utils"] = None  # so that it cannot be imported
+my_pictures, my_net = Path("pictures"), Path("net.keras")
+my_picture, my_heatmap = Path("picture.png"), Path("heatmap.png")
+"""
+SAVE_A_NET = """
+import keras
+net = keras.Sequential([keras.Input((20, 24, 3)), keras.layers.Conv2D(4, 3, activation="relu")])
+net.add(keras.layers.Flatten())
+net.add(keras.layers.Dense(3, activation="softmax"))
+net.save(my_net)
+"""
+
+
+def takeaways(name):
+    """The cells of a notebook that are to be taken along."""
+    (path,) = (ROOT / "notebooks").glob(f"{name}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if "takeaway" in cell.metadata.get("tags", [])]
+
+
+def draw_pictures(folder: Path, count=10):
+    """Bright pictures in one folder and dark ones in the other."""
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(("bright", "dark")):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 100, (40, 50, 3), np.uint8) + np.uint8(150 - 150 * label)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_takeaway_is_short_and_knows_nothing_of_the_course(name):
+    cells = takeaways(name)
+    assert cells
+    for source in cells:
+        assert len(source.splitlines()) <= 30
+        assert "course_utils" not in source
+        assert source.startswith("import keras") or source != cells[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.full if n in ("07", "08") else pytest.mark.slow)
+        for n in NAMES
+    ],
+)
+def test_a_takeaway_runs_without_the_course_and_makes_what_it_promises(name, tmp_path):
+    if name == "04":
+        for part in ("train", "validation"):
+            draw_pictures(tmp_path / "pictures" / part)
+    else:
+        draw_pictures(tmp_path / "pictures")
+    Image.fromarray(np.eye(30, dtype=np.uint8) * 255).convert("RGB").save(tmp_path / "picture.png")
+    code = "\n".join([WITHOUT_THE_COURSE, SAVE_A_NET if name == "11" else "", *takeaways(name)])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    if name == "11":
+        assert Image.open(tmp_path / "heatmap.png").size == (24, 20)
+        return
+    import keras
+
+    net = keras.models.load_model(tmp_path / "net.keras")
+    x = np.zeros((2, *net.input_shape[1:]), np.float32)
+    assert net.predict(x, verbose=0).shape == (2, 2)
+    if name == "04":
+        assert "sure" in done.stdout

@@ -1,0 +1,122 @@
+"""Pretrain the course's own base on drawings of other things: ``make base``.
+
+It draws 32,000 pictures of twelve animals and eight things, no cat and no dog among them, trains
+the base on 30,000 of them to tell the kinds apart, tests it on the others, and records it as run
+``course_base``.
+"""
+
+import argparse
+import math
+import time
+
+import keras
+import numpy as np
+
+from course_utils import bases, drawings, pictures, runs
+from course_utils.augmentation import batches
+from course_utils.data.settings import made_folder
+
+layers = keras.layers
+
+SIZE = 64
+COUNTS = {"train": 1500, "test": 100}
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 8, 64, 2e-3
+
+
+def source(size: int = SIZE) -> tuple[pictures.PictureFolder, pictures.PictureFolder]:
+    """Return the drawings of other things, for training and test, drawn first if need be."""
+    folder = made_folder() / f"drawn-others-{size}"
+    drawings.make_set(folder, size, COUNTS, drawings.OTHER_KINDS)
+    train, test = (
+        pictures.read_folder(folder / part, size, drawings.OTHER_KINDS) for part in COUNTS
+    )
+    return train, test
+
+
+def classifier(base: keras.Model, classes: int) -> keras.Sequential:
+    """Put the head on a base that it is pretrained with: pixels in [0, 1] -> probabilities."""
+    return keras.Sequential(
+        [
+            keras.Input(base.input_shape[1:]),
+            bases.preprocessing("course"),
+            base,
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.3),
+            layers.Dense(classes, activation="softmax", dtype="float32"),
+        ],
+        name="pretraining",
+    )
+
+
+def fold(trained: keras.Model, plain: keras.Model) -> None:
+    """Work batch normalization into the convolutions before it.
+
+    At inference, normalization multiplies each map by gamma / sqrt(variance + epsilon) and adds
+    a constant. A convolution can do that itself: with kernels that are multiplied by the
+    factor, and another bias. `trained` is ``course_base(size, batch_norm=True)``, and `plain`
+    gets weights that make it compute the same.
+    """
+    for layer in plain.layers:
+        if isinstance(layer, layers.Conv2D):
+            norm = trained.get_layer(f"{layer.name}_norm")
+            gamma, beta, mean, variance = norm.get_weights()
+            kernel, bias = trained.get_layer(layer.name).get_weights()
+            factor = gamma / np.sqrt(variance + norm.epsilon)
+            layer.set_weights([kernel * factor, beta + (bias - mean) * factor])
+
+
+def train(net: keras.Model, x: np.ndarray, y: np.ndarray, held_out: tuple) -> dict:
+    """Train the classifier along a cosine; return its history."""
+    steps = EPOCHS * math.ceil(len(x) / BATCH_SIZE)
+    rise = steps // 20
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - rise, warmup_target=LEARNING_RATE, warmup_steps=rise
+    )
+    net.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    options = {"epochs": EPOCHS, "shuffle": False, "verbose": 2}
+    validation = batches(*held_out, 100, shuffle=False)
+    return net.fit(batches(x, y, BATCH_SIZE), validation_data=validation, **options).history
+
+
+def remake(folder=runs.RUNS_FOLDER, seed: int = 0) -> runs.Run:
+    """Pretrain the base, fold batch normalization away, and record it."""
+    seen, held_out = source()
+    keras.utils.set_random_seed(seed)
+    base = bases.course_base(SIZE, batch_norm=True)
+    net = classifier(base, len(seen.class_names))
+    start = time.perf_counter()
+    history = train(net, seen.x, seen.y, (held_out.x, held_out.y))
+    keras.config.set_dtype_policy("float32")
+    plain = bases.course_base(SIZE)
+    fold(base, plain)
+    card = {
+        "data": f"drawings of {len(seen.class_names)} other kinds",
+        "tier": "embedded",
+        "training_images": len(seen.x),
+        "test_images": len(held_out.x),
+        "test_accuracy": round(history["val_accuracy"][-1], 4),
+        "optimizer": {"name": "adam", "learning_rate": LEARNING_RATE, "decay": "cosine"},
+        "batch_size": BATCH_SIZE,
+        "epochs": EPOCHS,
+        "seed": seed,
+        "parameters": plain.count_params(),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    return runs.record("course_base", plain, history, card, folder)
+
+
+def main() -> None:
+    """Pretrain the base; half an hour on two cores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="in bfloat16, half the time")
+    if parser.parse_args().fast:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    print(remake().sentence())
+
+
+if __name__ == "__main__":
+    main()
