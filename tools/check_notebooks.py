@@ -22,8 +22,10 @@ from nbformat.v4 import new_code_cell
 
 from tools.execute import ROOT, TIMES
 
-#: Seconds that a notebook may take on two cores which it has for itself.
+#: Seconds that a notebook may take on two cores which it has for itself, as ``make execute``
+#: measures them, and how much longer a run may be that shares them, on whatever machine.
 BUDGET = 60
+SLACK = 3
 AT_ONCE = 2
 VERDICT = """\
 verdicts = [line for line in said.stdout.splitlines() if line.startswith(("✓", "✗", "…"))]
@@ -31,17 +33,14 @@ assert verdicts and all(line.startswith("✓") for line in verdicts), said.stdou
 
 
 class Seconds:
-    """Add up what the cells of each notebook took; a notebook over its budget is a failure.
-
-    Two notebooks that run at once share the cores, so that either has twice the time.
-    """
+    """Add up what the cells of each notebook took; a notebook over its budget is a failure."""
 
     def __init__(self) -> None:
         self.of = Counter()
 
     def over_budget(self) -> list[str]:
         """Name the notebooks that took too long."""
-        return [name for name, seconds in self.of.items() if seconds > AT_ONCE * BUDGET]
+        return [name for name, seconds in self.of.items() if seconds > SLACK * BUDGET]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add one part of the run of one cell."""
@@ -58,7 +57,7 @@ class Seconds:
         for name, seconds in sorted(self.of.items()):
             terminalreporter.line(f"{seconds:6.1f}  {name}")
         for name in self.over_budget():
-            limit = f"{AT_ONCE * BUDGET} s while another one runs ({BUDGET} s alone)"
+            limit = f"{SLACK * BUDGET} s while another one runs ({BUDGET} s alone)"
             terminalreporter.line(f"FAILED {name} took longer than {limit}", red=True)
 
 
