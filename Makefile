@@ -21,7 +21,7 @@ PYTEST = $(ONE_CORE) $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PR
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab data test test-fast test-full lint format execute record base exercises bench lock clean
+.PHONY: help lab data test test-fast test-more test-real test-full lint format execute record base exercises bench lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
@@ -39,14 +39,17 @@ test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, u
 test-fast: $(VENV)/ready-test lint ## Check what can be checked in a minute, after each change
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
-test-full: test ## Check besides: trainings in full, the browser, the real data where it is on disk
+test-more: $(VENV)/ready-test ## Check what takes longer: trainings in full, the large networks, the browser
 	$(PYTEST) --dist loadfile -m "full or browser" --durations 20
+
+test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk
 	@case $$($(BIN)/python -c "from course_utils.data.fetch import status; \
 	  print(any(s.on_disk and s.tier == 'real' for s in status()))") in \
-	True) echo "Notebooks on the real data in the data folder:"; \
-	  $(ONE_CORE) $(BIN)/python -m tools.check_notebooks;; \
+	True) $(ONE_CORE) $(BIN)/python -m tools.check_notebooks;; \
 	False) echo "There is no real data on disk.";; \
 	*) exit 1;; esac
+
+test-full: test test-more test-real ## All of these
 
 lint: $(VENV)/ready-test ## Check the style of modules, tests and notebooks
 	$(BIN)/ruff check .
