@@ -175,10 +175,9 @@ def recall(
 
 def _optimizer(net: keras.Model) -> dict[str, Any]:
     """Describe how the weights of a net were changed, in plain numbers and words."""
-    config = net.optimizer.get_config()
-    rate = config["learning_rate"]
+    rate = net.optimizer.get_config()["learning_rate"]
     rate = rate["config"] if isinstance(rate, dict) else {"learning_rate": float(rate)}
-    return {"name": config["name"], **rate}
+    return {"name": type(net.optimizer).__name__, **rate}
 
 
 def trained_weights(model: keras.Model) -> list[keras.Variable]:

@@ -444,7 +444,7 @@ def test_a_recorded_training_is_brought_back_with_its_weights(monkeypatch, tmp_p
     first = small()
     recorded = runs.recall("tiny-embedded", first, train, live=True, test=(EYE, LABELS))
     assert recorded.card["parameters"] == 8
-    assert recorded.card["optimizer"]["name"] == "sgd"
+    assert recorded.card["optimizer"] == {"name": "SGD", "learning_rate": pytest.approx(0.01)}
     monkeypatch.delenv("COURSE_RECORD")
     monkeypatch.setattr(runs, "load", lambda name: load(name, tmp_path))
     second = small()
