@@ -30,7 +30,7 @@ lab: $(VENV)/ready ## Open the course in JupyterLab
 	$(BIN)/python -m jupyterlab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 data: $(VENV)/ready ## Show what data is on disk; SET=mnist or SET=all fetches it (FROM=folder, FORCE=1)
-	@$(BIN)/python -m course_utils.data.fetch $(SET) $(if $(FROM),--from "$(FROM)") $(if $(filter-out 0,$(FORCE)),--force)
+	@$(BIN)/python -m course_utils.data.download $(SET) $(if $(FROM),--from "$(FROM)") $(if $(filter-out 0,$(FORCE)),--force)
 
 test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, unit tests, examples, every notebook
 	$(PYTEST) --dist worksteal -m "not full and not browser" --durations 20
@@ -43,7 +43,7 @@ test-more: $(VENV)/ready-test ## Check what takes longer: trainings in full, the
 	$(PYTEST) --dist loadfile -m "full or browser" --durations 20
 
 test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk
-	@case $$($(BIN)/python -c "from course_utils.data.fetch import status; \
+	@case $$($(BIN)/python -c "from course_utils.data.download import status; \
 	  print(any(s.on_disk and s.tier == 'real' for s in status()))") in \
 	True) $(ONE_CORE) $(BIN)/python -m tools.check_notebooks;; \
 	False) echo "There is no real data on disk.";; \

@@ -228,7 +228,8 @@ def affine_matrices(
 def transform(images, fill_mode: str = "nearest", **changes):
     """Flip, rotate, shift, shear and zoom pictures by given amounts.
 
-    A value between pixels is found by bilinear interpolation.
+    `affine_matrices` says where each pixel comes from; ``keras.ops.image.affine_transform`` takes
+    it from there, with bilinear interpolation.
 
     Parameters
     ----------
@@ -256,59 +257,15 @@ def transform(images, fill_mode: str = "nearest", **changes):
     >>> transform(row, shift_x=[0.2]).numpy().ravel().tolist()
     [1.0, 1.0, 2.0, 3.0, 4.0]
     """
-    if fill_mode not in _FILL_MODES:
-        raise ValueError(f"fill_mode is {fill_mode!r}; expected one of {', '.join(_FILL_MODES)}.")
     images = ops.cast(images, "float32")
     if len(images.shape) != 4 or None in images.shape[1:]:
         raise ValueError(f"The pictures have shape {images.shape}; expected (N, H, W, C).")
-    matrices = affine_matrices(*images.shape[1:3], **changes)
-    count, changed = images.shape[0], matrices.shape[0]
+    rows = ops.reshape(affine_matrices(*images.shape[1:3], **changes), (-1, 9))[:, :8]
+    count, changed = images.shape[0], rows.shape[0]
     if count and changed and changed not in (1, count):
         raise ValueError(f"There are changes for {changed} pictures, but the pictures are {count}.")
-    return _sample(images, matrices, fill_mode)
-
-
-# Where in a row of ``count`` pixels to look for one that lies beyond its ends.
-_FILL_MODES = {
-    "nearest": lambda place, count: ops.clip(place, 0, count - 1),
-    "constant": lambda place, count: ops.clip(place, 0, count - 1),  # then made black
-    "reflect": lambda place, count: ops.minimum(place % (2 * count), (-1 - place) % (2 * count)),
-    "wrap": lambda place, count: place % count,
-}
-
-
-@tf.function(
-    jit_compile=True, autograph=False
-)  # one loop over the pixels, without arrays of their coordinates
-def _sample(images, matrices, fill_mode: str):
-    """Mix each pixel from the four around the point where its matrix says it comes from."""
-    count, height, width, channels = ops.shape(images)
-    x, y = _origins(matrices, height, width)
-    left, top = ops.floor(x), ops.floor(y)
-    pixels = ops.reshape(images, (-1, channels))
-    start = ops.reshape(ops.arange(count) * (height * width), (-1, 1, 1))
-
-    def at(x, y):
-        """Take the pixels at whole-number places."""
-        x, y = ops.cast(x, "int32"), ops.cast(y, "int32")
-        inside = _FILL_MODES[fill_mode]
-        found = ops.take(pixels, start + inside(y, height) * width + inside(x, width), axis=0)
-        if fill_mode == "constant":
-            seen = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-            found = ops.where(seen[..., None], found, 0)
-        return found
-
-    right_share, lower_share = (x - left)[..., None], (y - top)[..., None]
-    upper = (1 - right_share) * at(left, top) + right_share * at(left + 1, top)
-    lower = (1 - right_share) * at(left, top + 1) + right_share * at(left + 1, top + 1)
-    return (1 - lower_share) * upper + lower_share * lower
-
-
-def _origins(matrices, height: int, width: int):
-    """Compute x and y of the point in the original for each pixel: two arrays (N, H, W)."""
-    column, row = ops.arange(width, dtype="float32"), ops.arange(height, dtype="float32")[:, None]
-    a, b, c, d, e, f = (matrices[:, i, j, None, None] for i in range(2) for j in range(3))
-    return a * column + b * row + c, d * column + e * row + f
+    rows = ops.broadcast_to(rows, (ops.shape(images)[0], 8))
+    return ops.image.affine_transform(images, rows, "bilinear", fill_mode)
 
 
 def _numbers(values):

@@ -4,19 +4,17 @@
 digits that comes with scikit-learn. Nothing in this module downloads anything.
 """
 
-import hashlib
 import os
-import zipfile
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from course_utils.data.catalogue import SOURCES, Source, how_to_get
 from course_utils.data.settings import DataError, Tier, data_folder, forced_tier
-from course_utils.data.sources import SOURCES, Source, how_to_get
+from course_utils.data.verification import problem, read_npz
 
-_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _LUMINANCE = (0.2125, 0.7154, 0.0721)
 
 # Pictures inside the installed packages, so that none of them is ever downloaded.
@@ -302,45 +300,6 @@ def grey(images: np.ndarray) -> np.ndarray:
     return _LUMINANCE[0] * red + _LUMINANCE[1] * green + _LUMINANCE[2] * blue
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read the four arrays of a data set from an ``.npz`` file, without checking their content.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``x_train``, ``y_train``, ``x_test`` and ``y_test``.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, is damaged, lacks an array, or holds Python objects,
-        which are never loaded. The message says what is wrong, not what to do.
-
-    Examples
-    --------
-    >>> read_npz(Path("nowhere.npz"))
-    Traceback (most recent call last):
-    course_utils.data.settings.DataError: nowhere.npz cannot be read: No such file or directory.
-    """
-    try:
-        with open(path, "rb") as raw:
-            if not zipfile.is_zipfile(raw):
-                raise ValueError("it is no .npz file")
-            with np.load(raw, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in _ARRAYS if name in file.files}
-    except Exception as error:
-        # NumPy, zipfile and zlib raise a dozen kinds of exception for a damaged file.
-        raise _unreadable(path, error) from error
-    for name in _ARRAYS:
-        if not isinstance(arrays.get(name), np.ndarray):
-            raise DataError(f"{path} holds no array named {name}.")
-    return arrays
-
-
 def _named(names: tuple[str, ...]) -> list[Source]:
     """Look the names up among the sets that ``load`` can read."""
     known = {name: source for name, source in SOURCES.items() if source.image_shape}
@@ -377,98 +336,36 @@ def _is_there(path: Path) -> bool:
 def _real(source: Source, folder: Path) -> Dataset:
     """Read a real set, and say what to do where its files are broken."""
     try:
-        for file in source.files:
-            if not _is_there(folder / file):
-                raise DataError(f"{folder / file} is missing, though other files of its set are.")
-        arrays = _read_svhn(source, folder) if source.name == "svhn" else _read_one(source, folder)
+        read = _read_svhn if source.name == "svhn" else _read_one
+        arrays = read(source, folder)
     except DataError as error:
         raise DataError(
             f"{error} Move what is there away, or fetch {source.title} again: "
             f"{how_to_get(source.name, force=True)}."
         ) from error
-    return Dataset(source.name, source.title, "real", *arrays, source.class_names)
+    labels = {name: array.astype(np.int64) for name, array in arrays.items() if name[0] == "y"}
+    about = {"name": source.name, "title": source.title, "tier": "real"}
+    return Dataset(**about, class_names=source.class_names, **arrays | labels)
 
 
-def _read_one(source: Source, folder: Path) -> list[np.ndarray]:
-    """Read and check a set that is one ``.npz`` file."""
-    path = folder / source.files[0]
-    arrays = read_npz(path)
-    checked: list[np.ndarray] = []
-    for part in ("train", "test"):
-        checked += _checked(arrays[f"x_{part}"], arrays[f"y_{part}"], path, source)
-    _check_labels_belong(arrays, path, source)
-    return checked
+def _read_one(source: Source, folder: Path) -> dict[str, np.ndarray]:
+    """Read a set that is one ``.npz`` file."""
+    return read_npz(source, folder / source.files[0])
 
 
-def _read_svhn(source: Source, folder: Path) -> list[np.ndarray]:
-    """Read and check the two MATLAB files of SVHN, where the label 10 stands for the digit 0."""
-    checked: list[np.ndarray] = []
-    for file in source.files:
-        x, y = _read_mat(folder / file)
-        if y.dtype.kind not in "iu" or y.shape != (len(x), 1) or np.any((y < 1) | (y > 10)):
-            raise DataError(
-                f"{folder / file}: y is {y.dtype} of shape {y.shape}, where one label "
-                f"from 1 to 10 for each of {len(x)} images is expected."
-            )
-        checked += _checked(x, y[:, 0] % 10, folder / file, source)
-    return checked
-
-
-def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read images, turned so that their number comes first, and labels from a MATLAB file."""
+def _read_svhn(source: Source, folder: Path) -> dict[str, np.ndarray]:
+    """Read the two MATLAB files of SVHN, where the label 10 stands for the digit 0."""
     from scipy.io import loadmat
 
-    try:
-        arrays = loadmat(path, variable_names=("X", "y"))
-    except Exception as error:
-        # SciPy raises a dozen kinds of exception for a damaged file.
-        raise _unreadable(path, error) from error
-    for name in ("X", "y"):
-        if not isinstance(arrays.get(name), np.ndarray):
-            raise DataError(f"{path} holds no array named {name}.")
-    return np.ascontiguousarray(np.moveaxis(arrays["X"], -1, 0)), arrays["y"]
-
-
-def _checked(x: np.ndarray, y: np.ndarray, path: Path, source: Source) -> list[np.ndarray]:
-    """Return images and their labels as promised, or say which promise the file breaks."""
-    if x.dtype != np.uint8 or x.shape[1:] != source.image_shape:
-        expected = ("N", *(source.image_shape or ()))
-        raise DataError(
-            f"{path}: the images are {x.dtype} of shape {x.shape}, "
-            f"where uint8 of shape ({', '.join(map(str, expected))}) is expected."
-        )
-    if y.dtype.kind not in "iu" or y.shape != (len(x),) or not len(x):
-        raise DataError(
-            f"{path}: the labels are {y.dtype} of shape {y.shape} for {len(x)} images, "
-            "where one whole number for each image is expected."
-        )
-    if y.min() < 0 or y.max() >= len(source.class_names):
-        raise DataError(
-            f"{path}: the labels go from {y.min()} to {y.max()}, "
-            f"where 0 to {len(source.class_names) - 1} is expected."
-        )
-    return [x, y.astype(np.int64)]
-
-
-def _check_labels_belong(arrays: dict[str, np.ndarray], path: Path, source: Source) -> None:
-    """Refuse another complete set under this set's name: its labels give it away at once."""
-    labels = hashlib.sha256(arrays["y_test"].astype(np.uint8).tobytes()).hexdigest()
-    others = [other for other in SOURCES.values() if other.name != source.name]
-    for other in others:
-        if labels == other.content.get("y_test"):
-            raise DataError(f"{path} holds {other.title}, not {source.title}.")
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    """Say that a file cannot be read, or, where it can, that it is broken."""
-    if isinstance(error, OSError) and error.strerror:
-        return DataError(f"{path} cannot be read: {error.strerror}.")
-    if isinstance(error, MemoryError):
-        return DataError(f"{path} cannot be read: it asks for more memory than there is.")
-    if "allow_pickle" in str(error):
-        return DataError(f"{path} is broken: it holds pickled objects, which are never loaded.")
-    reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-    return DataError(f"{path} is broken: {reason[0].rstrip('.')}.")
+    arrays = {}
+    for part, file in zip(("train", "test"), source.files, strict=True):
+        wrong = problem(source, folder / file)
+        if wrong:
+            raise DataError(wrong)
+        content = loadmat(folder / file)
+        arrays[f"x_{part}"] = np.ascontiguousarray(np.moveaxis(content["X"], -1, 0))
+        arrays[f"y_{part}"] = content["y"][:, 0] % 10
+    return arrays
 
 
 def _enlarged(images: np.ndarray) -> np.ndarray:

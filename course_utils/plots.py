@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
 
 History = Mapping[str, Sequence[float]]
 
@@ -356,31 +355,6 @@ def bank_responses(
     return _finished(figure)
 
 
-def complex_filter(image: np.ndarray, kernel: np.ndarray, magnitude: np.ndarray) -> Figure:
-    """Show an image, the two parts of a complex kernel, and the magnitude of the response.
-
-    Parameters
-    ----------
-    image, magnitude : arrays of shape (H, W)
-    kernel : complex array of shape (F, F)
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> len(complex_filter(np.eye(8), np.ones((3, 3)) * 1j, np.eye(8)).axes)
-    4
-    """
-    figure, axes = plt.subplots(1, 4, figsize=(9, 2.3), width_ratios=[1.3, 0.8, 0.8, 1.3])
-    show_image(axes[0], image, "image")
-    show_image(axes[1], kernel.real, "real part", signed=True)
-    show_image(axes[2], kernel.imag, "imaginary part", signed=True)
-    show_image(axes[3], magnitude, "magnitude of the response")
-    return _finished(figure)
-
-
 def receptive_fields(image: np.ndarray, windows: Mapping[str, tuple[int, int]]) -> Figure:
     """Draw on an image the square that one output pixel of each layer sees.
 
@@ -454,49 +428,6 @@ def histories(runs: Mapping[str, History], metrics: Sequence[str] = ("accuracy",
     return _finished(figure)
 
 
-def compared_histories(runs: Mapping[str, History], metric: str = "accuracy") -> Figure:
-    """Draw the training curves of several runs side by side, one panel for each.
-
-    Parameters
-    ----------
-    runs : mapping of str to history
-        Titles, and histories as ``fit`` returns them, with validation.
-    metric : str
-        Name without ``val_``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        All panels have the same vertical axis.
-
-    Raises
-    ------
-    ValueError
-        If a run has not recorded the metric on both training and validation data.
-
-    Examples
-    --------
-    >>> history = {"loss": [1.0, 0.5], "val_loss": [1.0, 0.7]}
-    >>> len(compared_histories({"narrow": history, "wide": history}, "loss").axes)
-    2
-    """
-    for label, history in runs.items():
-        if not {metric, f"val_{metric}"} <= set(history):
-            raise ValueError(f"Run {label!r} lacks {metric!r} or 'val_{metric}'.")
-    figure, axes = plt.subplots(
-        1, len(runs), figsize=(3.2 * len(runs), 3.2), squeeze=False, sharey=True
-    )
-    for axis, (label, history) in zip(axes.flat, runs.items(), strict=True):
-        epochs = np.arange(1, len(history[metric]) + 1)
-        axis.plot(epochs, history[metric], "--", lw=1.2, label="training")
-        axis.plot(epochs, history[f"val_{metric}"], label="validation")
-        axis.set(xlabel="epoch", title=label)
-        axis.grid(alpha=0.3)
-    axes.flat[0].set_ylabel(metric)
-    axes.flat[0].legend(fontsize=9)
-    return _finished(figure)
-
-
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix; the mistakes are coloured, the hits only numbered.
 
@@ -566,107 +497,6 @@ def curves(
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.grid(alpha=0.3)
     axis.legend()
-    return _finished(figure)
-
-
-def class_scatter(
-    points: Mapping[str, np.ndarray], y: np.ndarray, class_names: Sequence[str]
-) -> Figure:
-    """Draw points in the plane, coloured by class: one panel for each way to place them.
-
-    Parameters
-    ----------
-    points : mapping of str to array of shape (N, 2)
-        Title of each panel and its points.
-    y : int array of shape (N,)
-        Number of each point's class.
-    class_names : sequence of str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, axes = plt.subplots(1, len(points), figsize=(3.4 * len(points), 3.5), squeeze=False)
-    for axis, (title, places) in zip(axes[0], points.items(), strict=True):
-        for number, name in enumerate(class_names):
-            axis.scatter(
-                *places[y == number].T, s=12, alpha=0.7, label=name, marker="os^Dv*"[number % 6]
-            )
-        axis.set(title=title, xticks=[], yticks=[])
-    axes[0, 0].legend(fontsize=8)
-    return _finished(figure)
-
-
-def accuracy_arc(
-    ours: Mapping[str, Sequence[float]], published: Mapping[str, tuple[float, float]]
-) -> Figure:
-    """Compare accuracies: a row for each net, a dot for each training, a band for what is known.
-
-    Parameters
-    ----------
-    ours : mapping of str to sequence of float
-        Name of each net and the accuracies of its trainings, in [0, 1].
-    published : mapping of str to (float, float)
-        Lowest and highest accuracy that others report, for some of the names.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, axis = plt.subplots(figsize=(8, 0.45 * len(ours) + 1))
-    for row, (name, accuracies) in enumerate(ours.items()):
-        if name in published:
-            low, high = published[name]
-            axis.barh(row, high - low + 0.004, 0.7, low - 0.002, color="#dddddd")
-        axis.plot(accuracies, [row] * len(accuracies), "o", color=COLORS[1], alpha=0.6)
-        mean = float(np.mean(accuracies))
-        axis.plot(mean, row, "|", color=COLORS[1], markersize=18, markeredgewidth=2.5)
-    axis.set(yticks=range(len(ours)), yticklabels=list(ours), xlabel="test accuracy")
-    axis.invert_yaxis()
-    axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axis.grid(axis="x", alpha=0.3)
-    return _finished(figure)
-
-
-def hit_rates(
-    lines: Mapping[str, Mapping[int, float]], baselines: Mapping[str, float] | None = None
-) -> Figure:
-    """Draw how often heatmaps hit their target, over how finely they are divided.
-
-    Parameters
-    ----------
-    lines : mapping of str to mapping of int to float
-        Labels, and for each the hit rate, in [0, 1], by the height of the maps in places.
-    baselines : mapping of str to float, optional
-        Labels and rates of what needs no map; drawn as horizontal lines.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> len(hit_rates({"net": {4: 0.5, 8: 0.8}}, {"centre": 0.3}).axes[0].lines)
-    2
-    """
-    figure, axis = plt.subplots(figsize=(8, 4))
-    for color, marker, (label, rates) in zip(
-        cycle(COLORS), cycle("os^Dv"), lines.items(), strict=False
-    ):
-        sides = sorted(rates)
-        axis.plot(sides, [rates[side] for side in sides], f"-{marker}", c=color, label=label)
-    for style, (label, rate) in zip(
-        cycle(["--", ":", "-."]), (baselines or {}).items(), strict=False
-    ):
-        axis.axhline(rate, ls=style, c="#555555", lw=1.5, label=label)
-    ticks = sorted({side for rates in lines.values() for side in rates})
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(ticks, [f"{side} × {side}" for side in ticks])
-    axis.minorticks_off()
-    axis.set(xlabel="places of a map", ylabel="share of hits", ylim=(0, 1))
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     return _finished(figure)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.backend import keras
-from course_utils.data.making import make_once
+from course_utils.data.atomic_folder import make_once
 from course_utils.data.settings import COURSE_FOLDER, DataError
 
 History = dict[str, list[float]]

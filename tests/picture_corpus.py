@@ -75,7 +75,7 @@ def grey(colours=COLOURS) -> np.ndarray:
 def corpus() -> tuple[Picture, ...]:
     """All pictures; the same ones on every call."""
     groups = (
-        *(_kinds, _jpegs, _turned, _transparent, _deep, _moving, _cut, _holes, _flipped),
+        *(_kinds, _jpegs, _turned, _transparent, _deep, _moving, _cut, _flipped),
         *(_no_pictures, _sizes, _bombs, _tiffs),
     )
     with warnings.catch_warnings():
@@ -150,7 +150,7 @@ def _jpegs() -> Iterator[Picture]:
     yield Picture("JPEG behind other bytes", b"more" + plain, NONE)
     yield Picture("JPEG and an archive behind", plain + b"PK\3\4" + bytes(40), None, COLOURS, True)
     flat = saved(Image.new("RGB", (800, 800), "white"), "JPEG", optimize=True)
-    assert bytes(64) in flat  # zeros that are no hole
+    assert bytes(64) in flat
     yield Picture("flat JPEG", flat, None, np.full((2, 2, 3), 255), True)
     flat = saved(Image.new("L", (800, 800), "white"), "JPEG", optimize=True)
     yield Picture("flat grey JPEG", flat, None, np.full((2, 2, 3), 255))
@@ -354,24 +354,6 @@ def _cut() -> Iterator[Picture]:
         end = len(whole[kind]) // 2
         ended = whole[kind][:end] + b"\xff\xd9"
         yield Picture(f"half a {kind} with an end", ended, "")
-
-
-def _holes() -> Iterator[Picture]:
-    """Files of which a part is nothing but zeros."""
-    hole = "hole|cut short|damaged|no picture"
-    whole = {
-        "JPEG": photo(1, (320, 240)),
-        "optimised JPEG": saved(noise(), "JPEG", optimize=True),
-        "grey JPEG": saved(Image.open(io.BytesIO(photo(1, (320, 240)))).convert("L"), "JPEG"),
-        "PNG": saved(Image.open(io.BytesIO(photo(1, (320, 240)))), "PNG"),
-    }
-    for kind, content in whole.items():
-        for first, last in ((30, 40), (50, 100), (70, 71), (90, 100)):
-            start, end = (len(content) * percent // 100 for percent in (first, last))
-            end = max(end, start + 100)
-            holed = content[:start] + bytes(end - start) + content[end:]
-            yield Picture(f"{kind} with zeros from {first} to {last} percent", holed, hole)
-    yield Picture("nothing but zeros", bytes(20_000), NONE)
 
 
 def _flipped() -> Iterator[Picture]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
-from course_utils import pictures
+from course_utils import cats_and_dogs
 from course_utils.data.settings import COURSE_FOLDER, DataError
 from course_utils.drawings import (
     CATS_AND_DOGS,
@@ -24,13 +25,16 @@ from course_utils.drawings import (
     OTHER_KINDS,
     SPLITS,
     Scene,
+    _streams,
+    _supersampling,
     draw,
-    head_mask,
     make_set,
     read_annotations,
 )
 from course_utils.drawings.coats import NOSES
+from course_utils.drawings.composition import plan
 from course_utils.drawings.others import ANIMALS, OBJECTS
+from course_utils.drawings.shapes import Style, paint
 from tests.examples import many
 
 KINDS = CATS_AND_DOGS + OTHER_KINDS
@@ -43,6 +47,16 @@ def both_classes(count, **options):
     """Drawings of cats and dogs in turn."""
     options = {"seed": 5, "split": "train"} | options
     return [draw(CATS_AND_DOGS[i % 2], index=i // 2, **options) for i in range(count)]
+
+
+def head_mask(kind, seed, split, index, size=64, scene=None):
+    """Which pixels of a drawing the head covers, also where something hides it."""
+    planned = plan(kind, scene or Scene(), _streams(kind, seed, split, index))
+    canvas = size * _supersampling(size)
+    image = Image.new("L", (canvas, canvas))
+    parts = [shape for shape in planned.figure.shapes if shape.head]
+    paint(image, parts, planned.matrix * canvas, Style(defaultdict(lambda: 255), "plain"))
+    return np.asarray(image.reduce(_supersampling(size))) >= 128
 
 
 def fingerprint(kind, index, **options):
@@ -346,10 +360,9 @@ def test_most_heads_keep_clear_of_the_centre_and_none_leaves_the_picture():
         ({"size": 15}, "size is 15; expected a whole number of at least 16"),
     ],
 )
-@pytest.mark.parametrize("function", [draw, head_mask])
-def test_wrong_arguments_are_refused(function, change, message):
+def test_wrong_arguments_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        function(**{"kind": "cat", "seed": 0, "split": "train", "index": 0, **change})
+        draw(**{"kind": "cat", "seed": 0, "split": "train", "index": 0, **change})
 
 
 @pytest.mark.parametrize(
@@ -434,7 +447,7 @@ def test_a_set_that_is_there_is_left_as_it_is(tmp_path):
         ({"seed": 3}, "seed is 0, not 3"),
         ({"kinds": ("dog", "cat")}, "kinds is .'cat', 'dog'., not .'dog', 'cat'."),
         ({"counts": {"train": 1}}, "counts is"),
-        ({"scene": Scene(noise=0.2)}, "noise is 0.05, not 0.2. Move it away"),
+        ({"scene": Scene(noise=0.2)}, "scene is .*noise.* Move it away"),
     ],
 )
 def test_a_set_drawn_otherwise_is_neither_used_nor_replaced(tmp_path, change, message):
@@ -468,7 +481,7 @@ def test_another_folder_or_file_of_that_name_is_left_alone(tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     (tmp_path / "file").write_text("a file")
     for name in ("mine", "file"):
-        with pytest.raises(DataError, match="is no drawn set"):
+        with pytest.raises(DataError, match="holds no drawn set"):
             make_set(tmp_path / name, 16, FEW, processes=1, progress=False)
     assert set(tree(tmp_path)) == {"mine/thesis.txt", "file"}
 
@@ -620,7 +633,7 @@ def test_a_split_that_was_not_drawn_is_refused(small_set):
 
 
 def test_a_folder_without_a_set_says_what_to_do(tmp_path):
-    with pytest.raises(DataError, match="draw it with make_set"):
+    with pytest.raises(DataError, match="Draw it with make_set"):
         read_annotations(tmp_path / "nowhere", "train")
     with pytest.raises(DataError, match=r"there is no annotations\.json in it"):
         read_annotations(tmp_path, "train")
@@ -633,7 +646,7 @@ def test_a_folder_without_a_set_says_what_to_do(tmp_path):
         "{",
         "[]",
         "{}",
-        '{"splits": []}',
+        '{"splits": 3}',
         '{"splits": {"train": 3}}',
         '{"splits": {"train": {"file": "a"}}}',
         '{"splits": {"train": [{"file": "a", "box": [1, 2, 3], "landmarks": []}]}}',
@@ -664,7 +677,7 @@ def test_bytes_that_are_no_text_and_boxes_of_nothing_are_reported(tmp_path, smal
 @pytest.fixture(scope="module")
 def many():
     """Pictures, boxes, file sizes and labels of the course's own set."""
-    folder = pictures.folder(64, "embedded")
+    folder = cats_and_dogs.folder(64, "embedded")
     return {split: collected(folder, split) for split in ("train", "test")}
 
 

@@ -14,14 +14,16 @@ from course_utils.data.settings import COURSE_FOLDER
 
 # Everything that a notebook may import before it needs Keras.
 LIGHT = [
-    *("convolution", "datasets", "drawings", "filters", "pictures", "plots", "tensorboards"),
-    *("widgets", "explain.heatmaps", "explain.map_scores", "data.archives", "data.downloads"),
-    *("data.fetch", "data.jpegs", "data.making", "data.photos", "data.settings", "data.sources"),
+    *("cats_and_dogs", "convolution", "datasets", "drawings", "filters", "picture_folders"),
+    *("plots", "widgets", "data.atomic_folder", "data.catalogue", "data.download"),
+    *("data.http_download", "data.photo_archives", "data.picture_decoding"),
+    *("data.prepared_photos", "data.settings"),
 ]
 HEAVY = [
-    *("augmentation", "backend", "bases", "features", "live_plot", "nets", "runs"),
-    *("explain.class_maps", "explain.layer_graph", "explain.layer_outputs"),
-    "explain.learned_filters",
+    *("augmentation", "backend", "live_plot", "runs", "explain.class_activation_maps"),
+    *("explain.heatmap_overlays", "explain.layer_graph", "explain.layer_outputs"),
+    *("explain.learned_filters", "explain.localization_scores", "pretrained.bases"),
+    *("pretrained.course_nets", "pretrained.features"),
 ]
 
 
@@ -96,8 +98,7 @@ def test_nothing_is_left_in_the_temporary_folder_even_if_the_kernel_is_killed(tm
 import os, pathlib, tempfile
 tempfile.tempdir = {str(tmp_path)!r}
 import numpy as np
-from course_utils import bases, features, augmentation
-from course_utils.explain import learned_filters
+from course_utils import augmentation, explain, pretrained
 from course_utils.backend import keras
 x, y = np.zeros((4, 64, 64, 3), np.uint8), np.array([0, 1, 0, 1])
 net = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(2, 3)])
@@ -105,8 +106,8 @@ net.add(keras.layers.GlobalAveragePooling2D())
 net.add(keras.layers.Dense(1, activation="sigmoid"))
 net.compile("adam", "binary_crossentropy")
 net.fit(augmentation.batches(x, y, 2, augmentation.RandomAffine()), shuffle=False, verbose=0)
-learned_filters.maximise(net, net.layers[0].name, steps=2)
-features.extract(bases.build("course", 64), x, folder=pathlib.Path(tempfile.tempdir))
+explain.maximise(net, net.layers[0].name, steps=2)
+pretrained.extract(pretrained.build("course", 64), x, folder=pathlib.Path(tempfile.tempdir))
 print(*{{name for name in os.listdir(tempfile.tempdir) if "autograph" in name}})
 os._exit(0)
 """

@@ -258,18 +258,6 @@ def test_bank_responses_shows_kernels_on_top_and_images_on_the_left():
         assert {limits(axis) for axis in drawn} == {(0, maps.max())}
 
 
-def test_complex_filter_shows_both_parts_of_the_kernel_and_the_magnitude():
-    kernel = KERNEL + 3j * KERNEL.T
-    magnitude = RANDOM.uniform(size=(12, 10))
-    figure = rendered(plots.complex_filter(PHOTO, kernel, magnitude))
-    assert titles(figure) == ["image", "real part", "imaginary part", "magnitude of the response"]
-    expected = [PHOTO, kernel.real, kernel.imag, magnitude]
-    for axis, array in zip(figure.axes, expected, strict=True):
-        np.testing.assert_array_equal(picture(axis), array)
-    assert limits(figure.axes[1]) == (-2, 2)
-    assert limits(figure.axes[2]) == (-6, 6)
-
-
 def test_receptive_fields_marks_the_pixels_that_are_seen():
     windows = {"conv 1": (0, 3), "conv 2": (4, 9)}
     figure = rendered(plots.receptive_fields(PHOTO, windows))
@@ -402,56 +390,3 @@ def test_a_confusion_matrix_without_mistakes_can_be_drawn():
     (axis,) = rendered(plots.confusion_matrix(np.diag([3, 4]), "01")).axes
     assert limits(axis) == (0, 1)
     assert numbers(axis) == ["3", "4"]
-
-
-def test_compared_histories_draws_each_run_on_its_own_panel_with_a_common_scale():
-    first = {"loss": [1.0, 0.5], "val_loss": [1.1, 0.9]}
-    second = {"loss": [3.0, 2.0, 1.0], "val_loss": [4.0, 3.0, 2.0]}
-    figure = plots.compared_histories({"first": first, "second": second}, "loss")
-    assert [axis.get_title() for axis in figure.axes] == ["first", "second"]
-    drawn = [[list(line.get_ydata()) for line in axis.lines] for axis in figure.axes]
-    assert drawn == [[first["loss"], first["val_loss"]], [second["loss"], second["val_loss"]]]
-    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
-    with pytest.raises(ValueError, match="'bare' lacks 'loss' or 'val_loss'"):
-        plots.compared_histories({"bare": {"loss": [1.0]}}, "loss")
-
-
-def test_hit_rates_draws_each_line_over_its_own_sides_and_a_level_for_each_baseline():
-    lines = {"net": {16: 0.9, 4: 0.5}, "other": {8: 0.3}}
-    (axis,) = rendered(plots.hit_rates(lines, {"centre": 0.35})).axes
-    drawn = {
-        line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines
-    }
-    assert drawn["net"] == ([4, 16], [0.5, 0.9])
-    assert drawn["other"] == ([8], [0.3])
-    assert drawn["centre"][1] == [0.35, 0.35]
-    assert [text.get_text() for text in axis.get_xticklabels()] == ["4 × 4", "8 × 8", "16 × 16"]
-    assert (axis.get_xscale(), axis.get_ylim()) == ("log", (0, 1))
-    assert len(plots.hit_rates(lines).axes[0].lines) == 2
-
-
-def test_class_scatter_has_a_panel_for_each_place_and_a_colour_for_each_class():
-    places = np.arange(12.0).reshape(6, 2)
-    y = np.array([0, 1, 2, 0, 1, 2])
-    figure = rendered(plots.class_scatter({"a": places, "b": -places}, y, "xyz"))
-    for axis, sign in zip(figure.axes, (1, -1), strict=True):
-        assert [label.get_label() for label in axis.collections] == list("xyz")
-        for number, drawn in enumerate(axis.collections):
-            assert np.array_equal(drawn.get_offsets(), sign * places[y == number])
-    assert len({tuple(c.get_facecolor()[0]) for c in figure.axes[0].collections}) == 3
-
-
-def test_an_accuracy_arc_shows_each_training_its_mean_and_what_is_published():
-    (axis,) = rendered(plots.accuracy_arc({"a": [0.5, 0.7], "b": [0.9]}, {"b": (0.8, 0.9)})).axes
-    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines]
-    assert drawn == [
-        ([0.5, 0.7], [0, 0]),
-        ([pytest.approx(0.6)], [0]),
-        ([0.9], [1]),
-        ([pytest.approx(0.9)], [1]),
-    ]
-    (band,) = axis.patches
-    assert band.get_x() <= 0.8 < 0.9 <= band.get_x() + band.get_width()
-    assert band.get_y() < 1 < band.get_y() + band.get_height()
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
-    assert axis.yaxis_inverted()

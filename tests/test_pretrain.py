@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from course_utils import bases, drawings, pictures, runs
+from course_utils import drawings, picture_folders, runs
 from course_utils.backend import keras
+from course_utils.pretrained import bases
 from tools import pretrain
 
 RANDOM = np.random.default_rng(0)
@@ -65,7 +66,7 @@ def test_no_cat_and_no_dog_is_among_what_the_base_has_seen(monkeypatch, tmp_path
 def test_the_base_can_be_made_again(monkeypatch, tmp_path):
     """A very short pretraining, on few pictures: it records a run that can be loaded."""
     x = RANDOM.integers(0, 256, (40, 64, 64, 3), np.uint8)
-    few = pictures.PictureFolder(x, np.arange(40) % 20, drawings.OTHER_KINDS, (), {})
+    few = picture_folders.PictureFolder(x, np.arange(40) % 20, drawings.OTHER_KINDS, (), {})
     monkeypatch.setattr(pretrain, "source", lambda: (few, replace(few, x=x[:20], y=few.y[:20])))
     monkeypatch.setattr(pretrain, "EPOCHS", 1)
     run = pretrain.remake(folder=tmp_path)

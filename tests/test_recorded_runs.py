@@ -4,7 +4,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from course_utils import augmentation, bases, datasets, nets, pictures, runs
+from course_utils import augmentation, cats_and_dogs, datasets, pretrained, runs
 from course_utils.data.settings import DataError
 from tests.small_nets import digit_convnet, digit_dense
 from tools.execute import ROOT
@@ -76,15 +76,15 @@ def measured(kind, tier):
         p = runs.load(name).restore(net).predict(x, batch_size=500, verbose=0)
         return np.mean(p.argmax(axis=1) == data.y_test)
     sizes = {"cats_both": 150}
-    data = pictures.load(sizes.get(kind, 224), 64)
+    data = cats_and_dogs.load(sizes.get(kind, 224), 64)
     if kind == "cats_both":
-        net = nets.trained_convnet(tier)
+        net = pretrained.trained_convnet(tier)
     elif kind == "cats_finetuned":
-        net = nets.fine_tuned(tier)
+        net = pretrained.fine_tuned(tier)
     else:
-        base = nets.base_of(tier)
+        base = pretrained.base_of(tier)
         base.trainable = False
-        net = runs.load(name).restore(nets.on_base(base, tier))
+        net = runs.load(name).restore(pretrained.on_base(base, tier))
     p = net.predict(augmentation.batches(data.x_test, data.y_test, 100, shuffle=False), verbose=0)
     return np.mean((p[:, 0] > 0.5) == data.y_test)
 
@@ -103,7 +103,7 @@ KINDS = ("mnist_dense", "mnist_convnet", "cats_both", "cats_features", "cats_fin
 def test_the_weights_reach_the_accuracy_on_the_card(name, monkeypatch):
     kind, tier = split(name)
     monkeypatch.setenv("COURSE_TIER", tier)
-    if tier == "real" and "cats_f" in name and not bases.available("mobilenet_0.25"):
+    if tier == "real" and "cats_f" in name and not pretrained.available("mobilenet_0.25"):
         pytest.skip("the weights of MobileNet 0.25 are not on disk")
     try:
         accuracy = measured(kind, tier)

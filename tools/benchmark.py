@@ -23,10 +23,18 @@ import numpy as np
 from PIL import Image
 from scipy.signal import correlate2d
 
-from course_utils import augmentation, bases, datasets, drawings, features, filters, nets, pictures
+from course_utils import (
+    augmentation,
+    cats_and_dogs,
+    datasets,
+    drawings,
+    filters,
+    picture_folders,
+    pretrained,
+)
 from course_utils.backend import keras, tf
 from course_utils.convolution import conv2d, conv2d_loop
-from course_utils.explain import class_maps, layer_graph, learned_filters
+from course_utils.explain import grad_cam, layer_graph, maximise
 from tests.small_nets import digit_convnet
 
 OURS = "course_utils"
@@ -183,14 +191,14 @@ def serving_pictures() -> list[Row]:
     """
     from tf_keras.preprocessing.image import ImageDataGenerator
 
-    folder, size, batch_size, count = pictures.folder() / "train", 150, 32, 1920
+    folder, size, batch_size, count = cats_and_dogs.folder() / "train", 150, 32, 1920
     share = 10  # the peers serve a tenth
     settings = {"rotation_range": 40, "width_shift_range": 0.2, "height_shift_range": 0.2}
     settings |= {"shear_range": 0.2, "zoom_range": 0.2, "horizontal_flip": True}
     generator = ImageDataGenerator(rescale=1 / 255, **settings)
     with contextlib.redirect_stdout(io.StringIO()):
         classic = generator.flow_from_directory(folder, (size, size), batch_size=batch_size)
-    data = pictures.read_folder(folder, size)
+    data = picture_folders.read(folder, size)
 
     def serve_classic() -> None:
         for _ in range(count // share // batch_size):
@@ -216,7 +224,7 @@ def serving_pictures() -> list[Row]:
 
 def waiting_for_pictures(x: np.ndarray, y: np.ndarray, batch_size: int, augment) -> list[Row]:
     """Compare a training step on augmented batches with one on a batch that is there already."""
-    model = nets.convnet(x.shape[1])
+    model = pretrained.convnet(x.shape[1])
     model.compile(optimizer="rmsprop", loss="binary_crossentropy", metrics=["accuracy"])
     served = augmentation.batches(x, y, batch_size, augment)
     cached = served.take(1).cache().repeat(len(served))
@@ -233,7 +241,7 @@ def explaining_pictures() -> list[Row]:
         warnings.simplefilter("ignore", DeprecationWarning)
         from tf_keras_vis.gradcam import Gradcam
 
-    model = nets.convnet(150)
+    model = pretrained.convnet(150)
     x = np.random.default_rng(0).random((100, 150, 150, 3)).astype("float32")
     layer = layer_graph.last_maps(layer_graph.trace(model)).name
 
@@ -247,14 +255,12 @@ def explaining_pictures() -> list[Row]:
         return np.array(explainer(lambda z: z[:, 0], x, layer, False, **options))
 
     def with_ours() -> np.ndarray:
-        return class_maps.grad_cam(model, x, target=1)
+        return grad_cam(model, x, target=1)
 
     theirs = with_tf_keras_vis()
     np.testing.assert_allclose(with_ours(), theirs, atol=1e-5 * theirs.max())
     programs = {
-        "single calls": lambda: [
-            class_maps.grad_cam(model, x[i : i + 1], target=1) for i in range(10)
-        ],
+        "single calls": lambda: [grad_cam(model, x[i : i + 1], target=1) for i in range(10)],
         "tf-keras-vis": with_tf_keras_vis,
         OURS: with_ours,
     }
@@ -264,7 +270,7 @@ def explaining_pictures() -> list[Row]:
 
 def climbing_for_filters() -> list[Row]:
     """Maximise 16 filters: at once, one by one as the classic listing does, and on its canvas."""
-    model, steps, size, numbers = nets.convnet(150), 40, 150, range(8)
+    model, steps, size, numbers = pretrained.convnet(150), 40, 150, range(8)
     layer = model.layers[2].name
     part = keras.Model(model.inputs, model.get_layer(layer).output)
 
@@ -283,7 +289,7 @@ def climbing_for_filters() -> list[Row]:
                 image = step(image, tf.constant(number))
 
     def at_once(size: int | None) -> Callable[[], object]:
-        return lambda: learned_filters.maximise(model, layer, numbers, steps, size)
+        return lambda: maximise(model, layer, numbers, steps, size)
 
     programs = {
         "one filter at a time": one_by_one,
@@ -299,16 +305,20 @@ def features_and_head() -> list[Row]:
 
     The peer is what a plain listing does: ``predict`` of the base with its preprocessing.
     """
-    tier = "real" if pictures.tier() == "real" and bases.available("mobilenet_0.25") else "embedded"
+    tier = (
+        "real"
+        if cats_and_dogs.tier() == "real" and pretrained.available("mobilenet_0.25")
+        else "embedded"
+    )
     name = {"real": "mobilenet_0.25", "embedded": "course"}[tier]
-    size = bases.BASES[name].size
-    data = pictures.load(photo_size=size, tier=tier)
+    size = pretrained.BASES[name].size
+    data = cats_and_dogs.load(photo_size=size, tier=tier)
     x, y = data.x_train[::2], data.y_train[::2]
-    base = bases.build(name, size)
-    plain = keras.Sequential([keras.Input((size, size, 3)), bases.preprocessing(base), base])
+    base = pretrained.build(name, size)
+    plain = keras.Sequential([keras.Input((size, size, 3)), pretrained.preprocessing(base), base])
 
     def with_head(folder: str) -> None:
-        maps = features.extract(base, x, folder=Path(folder), progress=False)
+        maps = pretrained.extract(base, x, folder=Path(folder), progress=False)
         head = keras.Sequential(
             [
                 keras.Input(maps.shape[1:]),

@@ -45,9 +45,15 @@ def run(path: Path, tier: str | None = None) -> tuple[nbformat.NotebookNode, flo
 
 
 def store(path: Path, notebook: nbformat.NotebookNode) -> None:
-    """Write an executed notebook, refusing outputs that a reader should not see."""
+    """Write an executed notebook, refusing outputs that a reader should not see.
+
+    What a cell tagged ``remove-output`` shows lives no longer than the kernel: it is left out.
+    """
     for problem in problems(notebook):
         raise SystemExit(f"{path.name}: {problem}; not stored.")
+    for cell in notebook.cells:
+        if "remove-output" in cell.metadata.get("tags", []):
+            cell.outputs = []
     notebook.metadata["language_info"] = {"name": "python"}
     draft = path.with_suffix(".draft")
     nbformat.write(notebook, draft)

@@ -12,9 +12,10 @@ import time
 import keras
 import numpy as np
 
-from course_utils import bases, drawings, pictures, runs
+from course_utils import drawings, picture_folders, runs
 from course_utils.augmentation import batches
 from course_utils.data.settings import made_folder
+from course_utils.pretrained import bases
 
 layers = keras.layers
 
@@ -23,12 +24,12 @@ COUNTS = {"train": 1500, "test": 100}
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 8, 64, 2e-3
 
 
-def source(size: int = SIZE) -> tuple[pictures.PictureFolder, pictures.PictureFolder]:
+def source(size: int = SIZE) -> tuple[picture_folders.PictureFolder, picture_folders.PictureFolder]:
     """Return the drawings of other things, for training and test, drawn first if need be."""
     folder = made_folder() / f"drawn-others-{size}"
     drawings.make_set(folder, size, COUNTS, drawings.OTHER_KINDS)
     train, test = (
-        pictures.read_folder(folder / part, size, drawings.OTHER_KINDS) for part in COUNTS
+        picture_folders.read(folder / part, size, drawings.OTHER_KINDS) for part in COUNTS
     )
     return train, test
 

@@ -16,37 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from course_utils.data.archives import CLASS_NAMES
-from course_utils.data.making import make_once
+from course_utils.data.atomic_folder import make_once
+from course_utils.data.photo_archives import CLASS_NAMES
 from course_utils.data.settings import DataError
+from course_utils.drawings.others import ANIMALS, OBJECTS
 
 if TYPE_CHECKING:
     from course_utils.drawings.composition import Streams
 
 CATS_AND_DOGS: tuple[str, ...] = CLASS_NAMES
 #: Twelve animals and eight things, none of which could pass for a cat or a dog.
-OTHER_KINDS: tuple[str, ...] = (
-    "rabbit",
-    "bear",
-    "mouse",
-    "pig",
-    "frog",
-    "owl",
-    "cow",
-    "sheep",
-    "elephant",
-    "monkey",
-    "chick",
-    "hedgehog",
-    "house",
-    "car",
-    "tree",
-    "cup",
-    "umbrella",
-    "flower",
-    "boat",
-    "mushroom",
-)
+OTHER_KINDS: tuple[str, ...] = (*ANIMALS, *OBJECTS)
 #: Left and right as the viewer sees an upright animal.
 LANDMARKS: tuple[str, ...] = ("left eye", "right eye", "nose", "left ear tip", "right ear tip")
 _COUNTS = {"train": 1000, "validation": 500, "test": 500}
@@ -135,19 +115,10 @@ class Scene:
         object.__setattr__(self, "head_size", (low, high))
 
 
+_DIALS = ("rotation", "clutter", "stray_parts", "occluders", "lie", "stretch")
+_DIALS += ("texture", "light", "blur", "noise")
 #: An upright animal before a plain wall, and nothing else.
-CLEAN = Scene(
-    rotation=0.0,
-    clutter=0.0,
-    stray_parts=0.0,
-    occluders=0.0,
-    lie=0.0,
-    stretch=0.0,
-    texture=0.0,
-    light=0.0,
-    blur=0.0,
-    noise=0.0,
-)
+CLEAN = Scene(**dict.fromkeys(_DIALS, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,40 +193,6 @@ def draw(
     picture = lit(np.asarray(image), streams["light"], scene.light, scene.blur, scene.noise)
     landmarks = placed(planned.figure.landmarks, planned.matrix)
     return Drawing(picture, kind, planned.box * size, landmarks * size)
-
-
-def head_mask(
-    kind: str, seed: int, split: str, index: int, size: int = 64, scene: Scene | None = None
-) -> np.ndarray:
-    """Return which pixels of a drawing the head covers, also where something hides it.
-
-    Parameters
-    ----------
-    kind, seed, split, index, size, scene
-        As for ``draw``.
-
-    Returns
-    -------
-    ndarray of bool, shape (size, size)
-        True where at least half of the pixel belongs to the head, as it is in ``Drawing.box``.
-
-    Raises
-    ------
-    ValueError
-        If an argument is unknown or out of range.
-
-    Examples
-    --------
-    >>> mask = head_mask("dog", seed=0, split="train", index=0)
-    >>> mask.shape, mask.dtype
-    ((64, 64), dtype('bool'))
-    """
-    from course_utils.drawings.composition import plan, silhouette
-
-    _check(kind, seed, split, index, size)
-    planned = plan(kind, scene or Scene(), _streams(kind, seed, split, index))
-    factor = _supersampling(size)
-    return np.asarray(silhouette(planned, size * factor).reduce(factor)) >= 128
 
 
 def make_set(
@@ -351,15 +288,14 @@ def read_annotations(folder: str | Path, split: str) -> tuple[list[str], np.ndar
     --------
     >>> read_annotations("nowhere", "train")
     Traceback (most recent call last):
-    course_utils.data.settings.DataError: nowhere holds no drawn set: draw it with make_set.
+    course_utils.data.settings.DataError: nowhere holds no drawn set: there is no annotations...
     """
     folder = Path(folder).expanduser()
-    splits = _read(folder).get("splits")
-    if not isinstance(splits, dict):
-        raise _broken(folder, "it lists no splits")
-    if split not in splits:
-        raise DataError(f"The set in {folder} has no split {split!r}, only {', '.join(splits)}.")
     try:
+        splits = dict(_read(folder)["splits"])
+        if split not in splits:
+            known = ", ".join(splits)
+            raise DataError(f"The set in {folder} has no split {split!r}, only {known}.")
         rows = splits[split]
         files = [str(row["file"]) for row in rows]
         boxes = np.array([row["box"] for row in rows], float).reshape(len(rows), 4)
@@ -430,11 +366,10 @@ def _is_there(folder: Path, settings: dict[str, Any]) -> bool:
     if not os.path.lexists(folder):
         return False
     found = _read(folder)
-    asked, got = _flat(settings), _flat(found)
     wrong = [
-        f"{name} is {got.get(name)}, not {value}"
-        for name, value in asked.items()
-        if got.get(name) != value
+        f"{name} is {found.get(name)}, not {value}"
+        for name, value in settings.items()
+        if found.get(name) != value
     ]
     if wrong:
         raise DataError(
@@ -457,31 +392,20 @@ def _check_pictures(folder: Path, settings: dict[str, Any]) -> None:
                 )
 
 
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Put the scene's fields beside the other settings."""
-    scene = settings.get("scene")
-    return {**settings, **(scene if isinstance(scene, dict) else {}), "scene": None}
-
-
 def _read(folder: Path) -> dict[str, Any]:
     """Read the annotations, or say why not."""
     path = folder / _ANNOTATIONS
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError) as error:
-        if folder.exists():
-            raise DataError(
-                f"{folder} is no drawn set: there is no {_ANNOTATIONS} in it. "
-                "Move it away, or choose another folder."
-            ) from error
-        raise DataError(f"{folder} holds no drawn set: draw it with make_set.") from error
+        raise DataError(
+            f"{folder} holds no drawn set: there is no {_ANNOTATIONS}. Draw it with make_set, "
+            "after moving away what has this name."
+        ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise _broken(folder, "it is no JSON") from error
-    if not isinstance(content, dict):
-        raise _broken(folder, "it is no JSON object")
-    return content
+    except (ValueError, TypeError) as error:
+        raise _broken(folder, "it is no JSON object") from error
 
 
 def _broken(folder: Path, reason: str) -> DataError:

@@ -1,6 +1,5 @@
 """One drawn scene: where the animal is, and what is painted behind, around and before it."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from PIL import Image, ImageDraw
 from course_utils.drawings import creatures, scenery
 from course_utils.drawings.coats import draw_coat, draw_style
 from course_utils.drawings.others import OBJECTS
-from course_utils.drawings.shapes import Figure, Shape, Style, paint, placed
+from course_utils.drawings.shapes import Figure, Shape, paint, placed
 
 if TYPE_CHECKING:
     from course_utils.drawings import Scene
@@ -102,27 +101,6 @@ def painted(kind: str, plan: Plan, scene: "Scene", streams: Streams, canvas: int
         paint(image, body, _body_frame(plan, streams["body"]) * canvas, style, coat)
     paint(image, plan.figure.shapes, matrix, style, coat)
     _add_occluders(image, plan, scene.occluders, streams["front"])
-    return image
-
-
-def silhouette(plan: Plan, canvas: int) -> Image.Image:
-    """Paint the head of a planned figure, its lines included, in white on black.
-
-    Parameters
-    ----------
-    plan : Plan
-    canvas : int
-        Side in pixels.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Of mode ``"L"``.
-    """
-    image = Image.new("L", (canvas, canvas))
-    white = Style(defaultdict(lambda: 255), "plain")
-    parts = [shape for shape in plan.figure.shapes if shape.head]
-    paint(image, parts, plan.matrix * canvas, white)
     return image
 
 

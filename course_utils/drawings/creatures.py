@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from course_utils.data.archives import CLASS_NAMES
+from course_utils.data.photo_archives import CLASS_NAMES
 from course_utils.drawings.others import ANIMALS, OBJECTS
 from course_utils.drawings.shapes import (
     OUTLINE,

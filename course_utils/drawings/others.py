@@ -420,30 +420,15 @@ def _mushroom(rng: np.random.Generator) -> Figure:
     )
 
 
-#: How the head of each animal is drawn.
-ANIMALS: dict[str, Callable[[np.random.Generator], Figure]] = {
-    "rabbit": _rabbit,
-    "bear": _bear,
-    "mouse": _mouse,
-    "pig": _pig,
-    "frog": _frog,
-    "owl": _owl,
-    "cow": _cow,
-    "sheep": _sheep,
-    "elephant": _elephant,
-    "monkey": _monkey,
-    "chick": _chick,
-    "hedgehog": _hedgehog,
-}
+def _by_name(*draw: Callable[[np.random.Generator], Figure]) -> dict[str, Callable]:
+    """Put functions under their names."""
+    return {function.__name__.lstrip("_"): function for function in draw}
 
+
+#: How the head of each animal is drawn.
+ANIMALS = _by_name(
+    *(_rabbit, _bear, _mouse, _pig, _frog, _owl, _cow, _sheep),
+    *(_elephant, _monkey, _chick, _hedgehog),
+)
 #: How each thing is drawn.
-OBJECTS: dict[str, Callable[[np.random.Generator], Figure]] = {
-    "house": _house,
-    "car": _car,
-    "tree": _tree,
-    "cup": _cup,
-    "umbrella": _umbrella,
-    "flower": _flower,
-    "boat": _boat,
-    "mushroom": _mushroom,
-}
+OBJECTS = _by_name(_house, _car, _tree, _cup, _umbrella, _flower, _boat, _mushroom)

@@ -7,10 +7,13 @@ points into the picture, so that every position stays known exactly.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Colour = tuple[int, int, int]
 
@@ -270,11 +273,11 @@ def symmetric(right: list[tuple[float, float]], low: float) -> np.ndarray:
 
 
 def paint(
-    image: Image.Image,
+    image: "Image.Image",
     shapes: Iterable[Shape],
     matrix: np.ndarray,
     style: Style,
-    coat: Image.Image | None = None,
+    coat: "Image.Image | None" = None,
 ) -> None:
     """Paint shapes onto an image, the first one farthest back.
 
@@ -290,6 +293,8 @@ def paint(
     coat : PIL.Image.Image, optional
         A sheet of the image's size that fills the shapes named ``"coat"``.
     """
+    from PIL import Image, ImageDraw
+
     brush = ImageDraw.Draw(image)
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     for shape in shapes:

@@ -1,4 +1,4 @@
-"""What the layers of a network make of pictures: their maps, and how many of them stay silent."""
+"""What the layers of a network make of pictures: their maps."""
 
 from collections.abc import Sequence
 
@@ -55,38 +55,6 @@ def outputs(
         for results in zip(*parts, strict=True)
     ]
     return dict(zip(_distinct([step.name for step in chosen]), joined, strict=True))
-
-
-def silent_share(maps: np.ndarray) -> np.ndarray:
-    """Measure the share of channels that are zero everywhere.
-
-    Parameters
-    ----------
-    maps : array of shape (N, h, w, C) or (N, C)
-        Output of one layer for N pictures, usually after ReLU.
-
-    Returns
-    -------
-    float array of shape (N,)
-        From 0 to 1, for each picture on its own.
-
-    Raises
-    ------
-    ValueError
-        If there are no numbers, or NaNs.
-
-    Examples
-    --------
-    >>> maps = np.zeros((1, 5, 5, 4))
-    >>> maps[0, 2, 3, 1] = 0.1
-    >>> silent_share(maps)
-    array([0.75])
-    """
-    maps = np.asarray(maps)
-    if maps.ndim < 2 or not maps.size or np.isnan(maps).any():
-        raise ValueError(f"maps has shape {maps.shape}; expected (N, h, w, C), without NaN.")
-    silent = (maps == 0).all(axis=tuple(range(1, maps.ndim - 1)))
-    return silent.mean(axis=-1)
 
 
 def _choose(steps: Sequence[Step], layers: Layers) -> list[Step]:

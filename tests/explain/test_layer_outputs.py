@@ -1,13 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from course_utils.backend import keras
 from course_utils.convolution import conv2d, max_pool2d
-from course_utils.explain.layer_outputs import outputs, silent_share
+from course_utils.explain.layer_outputs import outputs
 from tests import small_nets
-from tests.examples import many
 from tests.small_nets import FORMS, build, pictures
 
 layers = keras.layers
@@ -125,32 +122,3 @@ def test_pictures_that_do_not_fit_are_refused(x, message):
 def test_pictures_too_large_for_the_dense_layers_are_refused_where_these_are_asked_for():
     with pytest.raises(ValueError, match="hidden"):
         outputs(build(), pictures(size=40))
-
-
-# Silent channels
-
-
-def test_silent_channels_are_counted_for_each_picture():
-    maps = np.zeros((3, 4, 5, 8))
-    maps[0, 1, 2, :6] = 1
-    maps[1, ..., 0] = -1e-9
-    np.testing.assert_array_equal(silent_share(maps), [0.25, 0.875, 1])
-    np.testing.assert_array_equal(silent_share(np.array([[0, 1.0, 0, 2], [0, 0, 0, 0]])), [0.5, 1])
-
-
-@many(30)
-@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
-def test_the_silent_share_is_that_of_a_loop(seed, density):
-    rng = np.random.default_rng(seed)
-    maps = rng.random((2, 3, 3, 7)) * (rng.random((2, 3, 3, 7)) < density)
-    for picture, share in zip(maps, silent_share(maps), strict=True):
-        silent = sum(not picture[..., k].any() for k in range(7))
-        assert share == silent / 7
-
-
-@pytest.mark.parametrize(
-    "maps", [np.zeros(5), np.zeros((0, 3, 3, 2)), np.full((1, 2, 2, 1), np.nan)]
-)
-def test_maps_that_cannot_be_counted_are_refused(maps):
-    with pytest.raises(ValueError, match="maps has shape"):
-        silent_share(maps)

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import bases, nets, runs
+from course_utils import runs
 from course_utils.backend import keras, tf
 from course_utils.explain.layer_outputs import outputs
 from course_utils.explain.learned_filters import canvas_size, deprocess, maximise
+from course_utils.pretrained import bases, course_nets
 from tests import small_nets
 from tests.examples import many
 from tests.small_nets import build
@@ -174,7 +175,7 @@ def test_the_canvas_is_the_receptive_field_but_not_more_than_the_input():
     model = small_nets.digit_convnet()
     names = [layer.name for layer in model.layers if "conv" in layer.name]
     assert [canvas_size(model, name) for name in names] == [3, 8, 18]
-    photo = nets.convnet(150)
+    photo = course_nets.convnet(150)
     names = [layer.name for layer in photo.layers if "conv" in layer.name]
     assert [canvas_size(photo, name) for name in names] == [3, 8, 18, 38]
     base = bases.course_base(64)

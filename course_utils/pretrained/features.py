@@ -9,17 +9,15 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from course_utils import bases
-from course_utils.backend import keras, tf
-from course_utils.data.downloads import disk_error
+from course_utils.backend import keras
+from course_utils.data.http_download import disk_error
 from course_utils.data.settings import made_folder
+from course_utils.pretrained import bases
 
 # To be raised when this module computes features in another way than before.
 _EDITION = 1
@@ -35,9 +33,9 @@ def extract(
 ) -> np.ndarray:
     """Return the feature maps of pictures, computed by a base, or read where they were before.
 
-    A file that is broken is never used: its features are computed again, with a message. Of
-    two notebooks that ask for the same features at once, one computes them, the other waits.
-    Where they cannot be kept, they are returned all the same, with a message.
+    It stands for ``base.predict(preprocessing(pictures / 255))``, and ``np.save`` and ``np.load``.
+    A file that is broken is never used: its features are computed again, with a message. Where
+    they cannot be kept, they are returned all the same, with a message.
 
     Parameters
     ----------
@@ -63,8 +61,7 @@ def extract(
     Raises
     ------
     ValueError
-        If there is no picture, dtype or shape do not fit, the batch size is below 1, or the
-        preprocessing is unknown.
+        If there is no picture, dtype or shape do not fit, or the preprocessing is unknown.
 
     Examples
     --------
@@ -77,22 +74,15 @@ def extract(
     ((5, 2, 2, 3), np.float32(1.0))
     """
     pictures = np.asarray(pictures)
-    _check(base, pictures, batch_size)
+    _check(base, pictures)
     prepare = _preprocessing(base, preprocessing)
     folder = made_folder() / "features" if folder is None else folder
     path = folder / f"{key(base, pictures, prepare.mode)}.npz"
     shape = tuple(base.compute_output_shape(pictures.shape))
-    kept = _read(path, shape, quietly=True)
-    if kept is not None:
-        return kept
-    with _alone(path) as is_kept:
-        # While this process waited, another one may have computed them.
-        kept = _read(path, shape) if is_kept else None
-        if kept is None:
-            kept = np.empty(shape, np.float32)
-            _compute(base, prepare, pictures, kept, batch_size, progress)
-            if is_kept:
-                _write(path, kept)
+    kept = _read(path, shape)
+    if kept is None:
+        kept = _compute(base, prepare, pictures, batch_size, progress)
+        _write(path, kept)
     return kept
 
 
@@ -122,7 +112,7 @@ def key(base: keras.Model, pictures: np.ndarray, preprocessing: str) -> str:
     return digest.hexdigest()
 
 
-def _check(base: keras.Model, pictures: np.ndarray, batch_size: int) -> None:
+def _check(base: keras.Model, pictures: np.ndarray) -> None:
     """Refuse what the base cannot take."""
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or not len(pictures):
         raise ValueError(
@@ -135,8 +125,6 @@ def _check(base: keras.Model, pictures: np.ndarray, batch_size: int) -> None:
             f"The pictures have the shape {found}, but {base.name!r} takes {expected}: read "
             "the pictures in the size of the base, or build the base in that of the pictures."
         )
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; expected 1 or more.")
 
 
 def _preprocessing(base: keras.Model, mode: str | None) -> bases.Preprocessing:
@@ -169,28 +157,7 @@ def _architecture(base: keras.Model) -> Any:
     return nameless(base.get_config())
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Wait until no other process computes the same; tell whether anything can be kept there."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path.with_suffix(".lock"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _note("Another process is computing these features; waiting for it.")
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:  # the latter: no locks on this file system
-        _not_kept(path, error)
-    try:
-        yield lock.is_locked
-    finally:
-        lock.release()
-
-
-def _read(path: Path, shape: tuple[int, ...], quietly: bool = False) -> np.ndarray | None:
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """Read features; where the file is broken, say so."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -201,8 +168,7 @@ def _read(path: Path, shape: tuple[int, ...], quietly: bool = False) -> np.ndarr
     except FileNotFoundError:
         return None
     except Exception as error:  # a broken archive can raise almost anything
-        if not quietly:
-            _note(f"{path} is broken ({error}): the features are computed again.")
+        _note(f"{path} is broken ({error}): the features are computed again.")
         return None
 
 
@@ -210,47 +176,34 @@ def _compute(
     base: keras.Model,
     prepare: keras.Layer,
     pictures: np.ndarray,
-    features: np.ndarray,
     batch_size: int,
     progress: bool,
-) -> None:
-    """Run the base over the pictures, batch by batch, and fill in their features."""
+) -> np.ndarray:
+    """Run the base over the pictures, batch by batch."""
     from tqdm.auto import tqdm
 
-    signature = tf.TensorSpec((None, *pictures.shape[1:]), tf.uint8)
-
-    @tf.function(input_signature=[signature], autograph=False)
-    def run(batch):
-        """Compute the features of a batch of bytes."""
-        pixels = keras.ops.cast(batch, "float32") / 255
-        return keras.ops.cast(base(prepare(pixels), training=False), "float32")
-
+    net = keras.Sequential([keras.Input(pictures.shape[1:]), prepare, base])
     hidden = None if progress else True  # None shows it in notebooks and terminals only
-    with tqdm(total=len(pictures), desc="Features", leave=False, disable=hidden) as bar:
-        for start in range(0, len(pictures), batch_size):
-            batch = pictures[start : start + batch_size]
-            features[start : start + len(batch)] = run(batch)
-            bar.update(len(batch))
+    starts = range(0, len(pictures), batch_size)
+    maps = [
+        net.predict_on_batch(pictures[start : start + batch_size] / np.float32(255))
+        for start in tqdm(starts, desc="Features", leave=False, disable=hidden)
+    ]
+    return np.concatenate(maps, dtype=np.float32)
 
 
 def _write(path: Path, features: np.ndarray) -> None:
     """Write features under another name, and rename the file when it is complete."""
-    draft = path.with_suffix(".part")
+    draft = path.with_suffix(f".{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
             np.savez(file, features=features)
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(draft, path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        _not_kept(path, error)
-
-
-def _not_kept(path: Path, error: Exception) -> None:
-    """Say that features are not kept, and why."""
-    reason = disk_error(error, path.parent) if isinstance(error, OSError) else error
-    _note(f"The features are not kept, and computed again the next time. {reason}")
+        reason = disk_error(error, path.parent)
+        _note(f"The features are not kept, and computed again the next time. {reason}")
 
 
 def _note(text: str) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from course_utils import drawings
 from course_utils.backend import keras
-from course_utils.explain.map_scores import (
+from course_utils.explain.localization_scores import (
     box_area_share,
     centre_hits,
     deletion_curve,

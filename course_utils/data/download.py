@@ -1,18 +1,15 @@
 """The data command: show which data sets are on disk, and fetch the real ones.
 
-In a terminal, ``python -m course_utils.data.fetch`` shows a table, and
-``python -m course_utils.data.fetch mnist`` fetches a set. A set is checked before it is put in
+In a terminal, ``python -m course_utils.data.download`` shows a table, and
+``python -m course_utils.data.download mnist`` fetches a set. A set is checked before it is put in
 place, in one move; a broken download goes on where it stopped.
 """
 
 import argparse
 import gzip
-import hashlib
 import os
 import shutil
-import struct
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils.data import photos
-from course_utils.data.archives import find_source
-from course_utils.data.downloads import Patience, disk_error, download
+from course_utils.data import prepared_photos
+from course_utils.data.catalogue import SOURCES, Download, Source, how_to_get
+from course_utils.data.http_download import Patience, disk_error, download_file
+from course_utils.data.photo_archives import find_source
 from course_utils.data.settings import DataError, Tier, data_folder, made_folder
-from course_utils.data.sources import SOURCES, Download, Source, how_to_get
-from course_utils.datasets import read_npz
+from course_utils.data.verification import looks_right, problem
 
 
 @dataclass(frozen=True)
@@ -36,32 +33,32 @@ class Status:
     Attributes
     ----------
     name, title, images, licence : str
-        As in ``sources``.
+        As in ``catalogue``.
     tier : {"real", "embedded"}
         Whether the set is fetched, or comes with the course's requirements.
-    on_disk : bool
-        Whether its files are in the data folder, so that it can be loaded.
     state : str
         ``"on disk"``, ``"not on disk"``, ``"incomplete"`` or ``"broken"``; or ``"built in"``;
-        ``"to be prepared"`` where the first use makes the set from an archive that is there.
+        ``"to be prepared"`` where the first use makes the set from an archive that is there;
+        ``"in Keras's cache"`` where Keras has downloaded it, so that it need only be copied.
     size : int
         Bytes to download.
-    in_keras_cache : bool
-        Whether Keras has downloaded it before, so that it need only be copied.
     get : str
         The commands that fetch it; empty where nothing is to be done.
     """
 
     name: str
     title: str
-    tier: Tier
-    on_disk: bool
-    state: str
     images: str
-    size: int
     licence: str
-    in_keras_cache: bool
-    get: str
+    tier: Tier
+    state: str
+    size: int = 0
+    get: str = ""
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the set can be loaded."""
+        return not self.get
 
 
 def status() -> list[Status]:
@@ -88,19 +85,13 @@ def status() -> list[Status]:
     vgg19 real
     mobilenet real
     """
-    digits = ("Handwritten digits", "built in", "1,797 of 28 x 28, grey", "CC BY 4.0")
-    drawn = (
-        "Drawn cats and dogs",
-        "drawn at first use",
-        "4,000 of 64 x 64, colour",
-        "the course's",
-    )
+    grey, colour = "1,797 of 28 x 28, grey", "4,000 of 64 x 64, colour"
     embedded = [
-        Status(name, title, "embedded", True, state, images, 0, licence, False, "")
-        for name, (title, state, images, licence) in (
-            ("digits", digits),
-            ("drawn_cats_and_dogs", drawn),
-        )
+        Status("digits", "Handwritten digits", grey, "CC BY 4.0", "embedded", "built in"),
+        Status(
+            *("drawn_cats_and_dogs", "Drawn cats and dogs", colour),
+            *("the course's", "embedded", "drawn at first use"),
+        ),
     ]
     return [*embedded, *(_status_of(source) for source in SOURCES.values())]
 
@@ -120,7 +111,7 @@ def fetch(
     Parameters
     ----------
     name : str
-        A name in ``sources.SOURCES``, such as ``"mnist"``.
+        A name in ``catalogue.SOURCES``, such as ``"mnist"``.
     force : bool, default False
         Whether to replace what is in the data folder.
     source : str or pathlib.Path, optional
@@ -159,7 +150,6 @@ def fetch(
         if not force and _is_in_place(wanted, folder):
             return f"{wanted.title} is already there, and its content is right."
         folder.mkdir(parents=True, exist_ok=True)
-        _refuse_folders(wanted, folder)
         with _alone(wanted, folder):
             # While this process waited, another one may have fetched the set.
             if not force and _is_in_place(wanted, folder):
@@ -199,7 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
         0 if all went well, else 1.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m course_utils.data.fetch",
+        prog="python -m course_utils.data.download",
         description="Show which data sets are on disk, or fetch the real ones.",
     )
     parser.add_argument("names", nargs="*", metavar="SET", help=f"{', '.join(SOURCES)}, or all")
@@ -241,8 +231,7 @@ def _table(rows: list[Status]) -> str:
     lines = [("SET", "TIER", "STATE", "IMAGES", "DOWNLOAD", "LICENCE")]
     for row in rows:
         size = f"{row.size / 1e6:.0f} MB" if row.size else "-"
-        state = f"{row.state}, in Keras's cache" if row.in_keras_cache else row.state
-        lines.append((row.name, row.tier, state, row.images, size, row.licence))
+        lines.append((row.name, row.tier, row.state, row.images, size, row.licence))
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -254,25 +243,19 @@ def _table(rows: list[Status]) -> str:
 
 def _status_of(source: Source) -> Status:
     """Describe one real set from names, sizes and tables of contents."""
-    state = photos.state() if source.name == "dogs_vs_cats" else _state(source)
-    on_disk = state in ("on disk", "to be prepared")
-    return Status(
-        source.name,
-        source.title,
-        "real",
-        on_disk,
-        state,
-        source.images,
-        source.size,
-        source.licence,
-        not on_disk and _is_in_keras_cache(source),
-        "" if on_disk else how_to_get(source.name, force=state == "broken"),
-    )
+    state = prepared_photos.state() if source.name == "dogs_vs_cats" else _state(source)
+    get = how_to_get(source.name, force=state == "broken")
+    if state in ("on disk", "to be prepared"):
+        get = ""
+    elif _is_in_keras_cache(source):
+        state = "in Keras's cache"
+    about = source.name, source.title, source.images, source.licence
+    return Status(*about, "real", state, source.size, get)
 
 
 def _state(source: Source) -> str:
     """Say whether the files of a set are there."""
-    found = [_looks_right(source, data_folder() / file) for file in source.files]
+    found = [looks_right(source, data_folder() / file) for file in source.files]
     if all(right is None for right in found):
         return "not on disk"
     if False in found:
@@ -280,34 +263,10 @@ def _state(source: Source) -> str:
     return "incomplete" if None in found else "on disk"
 
 
-def _looks_right(source: Source, path: Path) -> bool | None:
-    """Tell at a glance whether a file is there and whole; None where there is none."""
-    try:
-        if not os.path.lexists(path):
-            return None
-        if path.suffix == ".npz":
-            return _labels_match(source, path)
-        sizes = {item.file_name: item.size for item in source.downloads}
-        return path.stat().st_size == sizes.get(path.name, path.stat().st_size)
-    except Exception:
-        # zipfile raises half a dozen kinds of exception for a damaged file.
-        return False
-
-
-def _labels_match(source: Source, path: Path) -> bool:
-    """Tell whether a file has the arrays of a set, and its test labels, which are quickly read."""
-    with np.load(path, allow_pickle=False) as file:
-        labels = np.ascontiguousarray(file["y_test"], np.uint8).tobytes()
-        same = hashlib.sha256(labels).hexdigest() == source.content["y_test"]
-        return same and set(source.content) <= set(file.files)
-
-
 def _is_in_keras_cache(source: Source) -> bool:
     """Tell whether Keras has downloaded all files of a set."""
-    places = [keras_cache() / source.keras] if source.keras else []
-    return any(
-        all(_is_file(place / item.file_name) for item in source.downloads) for place in places
-    )
+    place = keras_cache() / (source.keras or "")
+    return bool(source.keras) and all(_is_file(place / x.file_name) for x in source.downloads)
 
 
 def _is_file(path: Path) -> bool:
@@ -351,23 +310,23 @@ def _note(text: str) -> None:
 
 def _fetch_photos(wanted: Source, force: bool, source: Path | None, patience: Patience) -> str:
     """Prepare the photos from an archive on this computer, else from one that is downloaded."""
-    if not force and photos.find([data_folder(), made_folder()]):
+    if not force and prepared_photos.find([data_folder(), made_folder()]):
         return f"{wanted.title} is already there, prepared."
     data_folder().mkdir(parents=True, exist_ok=True)
     folder = made_folder()
     folder.mkdir(exist_ok=True)
-    target, staging = folder / photos.FOLDER, folder / f"{wanted.name}.download"
+    target, staging = folder / prepared_photos.FOLDER, folder / f"{wanted.name}.download"
     with _alone(wanted, folder):
         # While this process waited, another one may have prepared them.
-        if not force and photos.find([folder]):
+        if not force and prepared_photos.find([folder]):
             return f"{wanted.title} is already there, prepared."
-        photos.check_target(target)
+        prepared_photos.check_target(target)
         archive = find_source([source, data_folder()] if source else [data_folder()])
         if archive is None:
             staging.mkdir(exist_ok=True)
             _download(wanted.downloads[0], staging, patience)
             archive = staging / wanted.downloads[0].file_name
-        report = photos.prepare(archive, target, replace=force)
+        report = prepared_photos.prepare(archive, target, replace=force)
         shutil.rmtree(staging, ignore_errors=True)
     return f"{report.summary()} They are in {target}."
 
@@ -376,59 +335,13 @@ def _is_in_place(wanted: Source, folder: Path) -> bool:
     """Tell whether a set is there; where a file of it is broken, say so."""
     there = [folder / file for file in wanted.files if os.path.lexists(folder / file)]
     for path in there:
-        problem = _problem(wanted, path)
-        if problem:
+        wrong = problem(wanted, path)
+        if wrong:
             raise DataError(
-                f"{problem} It was left as it is: move it away, or replace it with "
+                f"{wrong} It was left as it is: move it away, or replace it with "
                 f"{how_to_get(wanted.name, force=True)}."
             )
     return len(there) == len(wanted.files)
-
-
-def _refuse_folders(wanted: Source, folder: Path) -> None:
-    """Refuse to go on where a folder has the name of a file, which cannot be replaced."""
-    for path in (folder / file for file in wanted.files):
-        if path.is_dir():
-            raise DataError(f"{path} is a folder, where a file belongs: move it away first.")
-
-
-def _problem(wanted: Source, path: Path) -> str | None:
-    """Say what is wrong with the content of a file, or return None where nothing is."""
-    if wanted.content and path.name in wanted.files:
-        return _content_problem(wanted, path)
-    for item in wanted.downloads:
-        if item.file_name == path.name:
-            return _file_problem(item, path)
-    return None
-
-
-def _content_problem(wanted: Source, path: Path) -> str | None:
-    """Compare the arrays in a file with the set's checksums."""
-    try:
-        arrays = read_npz(path)
-    except DataError as error:
-        return str(error)
-    for name, checksum in wanted.content.items():
-        found = hashlib.sha256(np.ascontiguousarray(arrays[name]).tobytes()).hexdigest()
-        if arrays[name].dtype != np.uint8 or found != checksum:
-            return f"{path} is not {wanted.title}: its array {name} has another content."
-    return None
-
-
-def _file_problem(item: Download, path: Path) -> str | None:
-    """Compare a file with the size and the checksum of the download."""
-    try:
-        size = path.stat().st_size
-        if size != item.size:
-            return f"{path} has {size:,} bytes instead of {item.size:,}."
-        if item.checksum:
-            algorithm, _, expected = item.checksum.partition(":")
-            with open(path, "rb") as file:
-                if hashlib.file_digest(file, algorithm).hexdigest() != expected:
-                    return f"{path} has the wrong checksum."
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}."
-    return None
 
 
 def _places(wanted: Source, source: Path | None, folder: Path | None) -> list[Path]:
@@ -449,7 +362,8 @@ def _bring(wanted: Source, folder: Path, places: list[Path], patience: Patience)
             if tried or not _copy(wanted, item.file_name, staging, places):
                 _download(item, staging, patience)
                 downloaded = True
-        _finish(wanted, staging)
+        if wanted.name == "fashion_mnist":
+            _pack_idx(wanted, staging)
     for file in wanted.files:
         os.replace(staging / file, folder / file)
     shutil.rmtree(staging)
@@ -462,11 +376,11 @@ def _copy(wanted: Source, file: str, staging: Path, places: list[Path]) -> bool:
     for place in places:
         if not _is_file(place / file):
             continue
-        problem = _problem(wanted, place / file)
-        if problem is None:
+        wrong = problem(wanted, place / file)
+        if wrong is None:
             shutil.copyfile(place / file, staging / file)
             return True
-        _note(f"Not used: {problem}")
+        _note(f"Not used: {wrong}")
     return False
 
 
@@ -476,7 +390,7 @@ def _download(item: Download, staging: Path, patience: Patience) -> None:
 
     pooch.get_logger().setLevel("WARNING")
     part = staging / f"{item.file_name}.part"
-    resuming = partial(download, part=part, size=item.size, patience=patience)
+    resuming = partial(download_file, part=part, size=item.size, patience=patience)
     try:
         pooch.retrieve(item.url, item.checksum, item.file_name, staging, downloader=resuming)
     except ValueError as error:
@@ -486,35 +400,19 @@ def _download(item: Download, staging: Path, patience: Patience) -> None:
         ) from error
 
 
-def _finish(wanted: Source, staging: Path) -> None:
-    """Turn what was downloaded into the files of the set, where the two differ."""
-    if wanted.name == "fashion_mnist":
-        _pack_idx(wanted, staging)
-
-
 def _pack_idx(wanted: Source, staging: Path) -> None:
-    """Put the four IDX files of Fashion-MNIST into one ``.npz`` file."""
+    """Put the four IDX files of Fashion-MNIST, which were checked, into one ``.npz`` file."""
+    names = ("x_train", "y_train", "x_test", "y_test")
     arrays = [_read_idx(staging / item.file_name) for item in wanted.downloads]
-    path = staging / wanted.files[0]
-    np.savez_compressed(
-        path, **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))
-    )
-    problem = _problem(wanted, path)
-    if problem:
-        raise DataError(f"{problem} Remove {staging} and run the same command again.")
+    np.savez_compressed(staging / wanted.files[0], **dict(zip(names, arrays, strict=True)))
 
 
 def _read_idx(path: Path) -> np.ndarray:
-    """Read a gzipped IDX file of bytes: a magic number, the sides (big-endian), the values."""
-    try:
-        with gzip.open(path) as file:
-            zeros, kind, axes = struct.unpack(">HBB", file.read(4))
-            shape = struct.unpack(f">{axes}I", file.read(4 * axes))
-            if (zeros, kind) != (0, 8):
-                raise ValueError("this is no IDX file of bytes")
-            return np.frombuffer(file.read(), np.uint8).reshape(shape)
-    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise DataError(f"{path} is broken: {error}. Remove it and run again.") from error
+    """Read a gzipped IDX file of bytes: the number of axes, their lengths, the values."""
+    content = gzip.decompress(path.read_bytes())
+    axes = content[3]
+    shape = np.frombuffer(content, ">u4", axes, 4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from course_utils.explain.heatmaps import check_classes, check_maps, upsample
+from course_utils.explain.heatmap_overlays import check_classes, check_maps, upsample
 
 # Pictures to predict at a time: a matter of memory only.
 _AT_ONCE = 50

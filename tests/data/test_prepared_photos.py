@@ -24,8 +24,15 @@ import pytest
 from filelock import FileLock
 from PIL import Image, ImageFile
 
-from course_utils.data import photos, settings
-from course_utils.data.photos import CLASS_NAMES, FOLDER, PER_CLASS, Report, prepare, read_report
+from course_utils.data import prepared_photos, settings
+from course_utils.data.prepared_photos import (
+    CLASS_NAMES,
+    FOLDER,
+    PER_CLASS,
+    Report,
+    prepare,
+    read_report,
+)
 from course_utils.data.settings import DataError
 from tests.examples import IN_CI
 from tests.picture_corpus import corpus, drawing, photo, saved
@@ -436,8 +443,8 @@ def test_large_and_hostile_pictures_do_not_fill_the_memory(tmp_path, target, mem
     }
     source = zipped(tmp_path / "train.zip", members, zipfile.ZIP_DEFLATED)
     code = (
-        "import re, sys; from course_utils.data import photos;"
-        "photos.prepare(*sys.argv[1:], progress=False);"
+        "import re, sys; from course_utils.data import prepared_photos;"
+        "prepared_photos.prepare(*sys.argv[1:], progress=False);"
         # Not the resource module: it counts the process that has started this one as well.
         "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     )
@@ -847,7 +854,7 @@ import os, signal, sys
 from itertools import count
 import filelock, tqdm.auto
 from PIL import Image
-from course_utils.data import photos
+from course_utils.data import prepared_photos
 
 Image.init()
 source, target, last, *options = sys.argv[1:]
@@ -861,7 +868,7 @@ def watch(event, _):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(watch)
-print(photos.prepare(source, target, progress=False, replace="new" in options).summary())
+print(prepared_photos.prepare(source, target, progress=False, replace="new" in options).summary())
 print(next(steps) - 1)
 """
 
@@ -964,8 +971,8 @@ def course(tmp_path, monkeypatch):
 
 
 def test_without_photos_there_is_nothing_to_prepare(data, course):
-    assert photos.ensure() is None
-    assert photos.state() == "not on disk"
+    assert prepared_photos.ensure() is None
+    assert prepared_photos.state() == "not on disk"
 
 
 NAMES_OF_ARCHIVES = ["train.zip", "dogs-vs-cats-train-4000.zip", "kagglecatsanddogs_5340.zip"]
@@ -974,23 +981,23 @@ NAMES_OF_ARCHIVES = ["train.zip", "dogs-vs-cats-train-4000.zip", "kagglecatsandd
 @pytest.mark.parametrize("name", NAMES_OF_ARCHIVES)
 def test_an_archive_in_the_data_folder_is_prepared_at_the_first_use(data, course, capsys, name):
     zipped(data / name, kaggle())
-    assert photos.state() == "to be prepared"
-    assert photos.ensure() == data / FOLDER
+    assert prepared_photos.state() == "to be prepared"
+    assert prepared_photos.ensure() == data / FOLDER
     said = capsys.readouterr()
     assert said.out.count("\n") == 1
     assert said.out.startswith(f"Prepared Dogs vs Cats from {name}: 8 photos for training, 4 for")
     assert str(data) not in said.out
     assert said.err == ""
-    assert photos.state() == "on disk"
+    assert prepared_photos.state() == "on disk"
     (data / name).unlink()
-    assert photos.ensure() == data / FOLDER
+    assert prepared_photos.ensure() == data / FOLDER
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("folder", [".", "PetImages/..", "kagglecatsanddogs_5340"])
 def test_an_unpacked_folder_in_the_data_folder_is_prepared_too(data, course, folder):
     unpacked(data / folder, microsoft(kaggle()) if folder != "." else kaggle())
-    assert photos.ensure() == data / FOLDER
+    assert prepared_photos.ensure() == data / FOLDER
     assert numbers(data / FOLDER, "cat") == parts(0, 4, 6, 8)
 
 
@@ -1001,9 +1008,9 @@ def test_an_archive_in_a_write_protected_data_folder_is_prepared_in_the_course(
     monkeypatch.setenv("COURSE_DATA", str(folder))
     zipped(folder / "train.zip", kaggle())
     folder.chmod(0o555)
-    assert photos.ensure() == course / "data" / FOLDER
-    assert photos.state() == "on disk"
-    assert photos.ensure() == course / "data" / FOLDER
+    assert prepared_photos.ensure() == course / "data" / FOLDER
+    assert prepared_photos.state() == "on disk"
+    assert prepared_photos.ensure() == course / "data" / FOLDER
     assert visible(folder) == ["train.zip"]
     folder.chmod(0o755)
 
@@ -1011,41 +1018,41 @@ def test_an_archive_in_a_write_protected_data_folder_is_prepared_in_the_course(
 def test_prepared_photos_in_the_data_folder_come_first(data, course):
     for place in (data, course / "data"):
         prepare(zipped(data / "train.zip", kaggle()), place / FOLDER, SMALL)
-    assert photos.find([data, course / "data"]) == data / FOLDER
-    assert photos.find([data / "nowhere", course / "data"]) == course / "data" / FOLDER
+    assert prepared_photos.find([data, course / "data"]) == data / FOLDER
+    assert prepared_photos.find([data / "nowhere", course / "data"]) == course / "data" / FOLDER
 
 
 @pytest.mark.parametrize("name", ["train.zip", "train"])
 def test_other_data_called_train_is_no_obstacle(data, course, name):
     other = {"train/bird.0.jpg": PHOTOS[0]}
     zipped(data / name, other) if name.endswith("zip") else unpacked(data, other)
-    assert photos.ensure() is None
-    assert photos.state() == "not on disk"
+    assert prepared_photos.ensure() is None
+    assert prepared_photos.state() == "not on disk"
 
 
 def test_a_broken_archive_is_reported_and_not_passed_over(data, course):
     (data / "kagglecatsanddogs_5340.zip").write_bytes(b"half a download")
     with pytest.raises(DataError, match=r"kagglecatsanddogs_5340\.zip is no zip archive"):
-        photos.ensure()
+        prepared_photos.ensure()
 
 
 def test_a_folder_in_the_way_is_reported(data, course):
     unpacked(data / FOLDER, kaggle())
-    assert photos.state() == "broken"
+    assert prepared_photos.state() == "broken"
     with pytest.raises(DataError, match="no folder of prepared photos"):
-        photos.ensure()
+        prepared_photos.ensure()
     zipped(data / "train.zip", kaggle())
-    assert photos.state() == "broken"
+    assert prepared_photos.state() == "broken"
     with pytest.raises(DataError, match="no folder of prepared photos"):
-        photos.ensure()
+        prepared_photos.ensure()
 
 
 def test_prepared_photos_that_lack_some_are_reported(data, course):
     prepare(zipped(data / "train.zip", kaggle()), data / FOLDER, SMALL)
     (data / FOLDER / "train/dog/dog.0.jpg").unlink()
-    assert photos.state() == "broken"
+    assert prepared_photos.state() == "broken"
     with pytest.raises(DataError, match="train has not as many photos as its report counts"):
-        photos.ensure()
+        prepared_photos.ensure()
 
 
 def test_a_summary_counts_what_was_left_out(tmp_path, target):

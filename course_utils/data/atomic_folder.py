@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from course_utils.data.downloads import disk_error
+from course_utils.data.http_download import disk_error
 
 
 def make_once(

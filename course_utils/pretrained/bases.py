@@ -1,7 +1,8 @@
 """Pretrained bases behind one call: the convolutional part of a known network, with its weights.
 
 Every base is built by Keras, or is the course's own; what is written here is what each of them
-expects of its pictures, and where its weights lie. Nothing in this module downloads anything.
+expects of its pictures, and where its weights lie. `build` stands for a call such as
+``keras.applications.MobileNet(include_top=False, weights=path)``. Nothing is downloaded here.
 """
 
 import os
@@ -12,20 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from course_utils import pictures, runs
+from course_utils import cats_and_dogs, runs
 from course_utils.backend import keras
-from course_utils.data.fetch import keras_cache
+from course_utils.data.catalogue import how_to_get
+from course_utils.data.download import keras_cache
 from course_utils.data.settings import DataError, Tier, data_folder, forced_tier
-from course_utils.data.sources import how_to_get
 
 ops = keras.ops
 
-# Of the photos of ImageNet: mean and standard deviation of red, green and blue, from 0 to 1.
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
-# The same mean as the authors of VGG rounded it: blue, green and red, from 0 to 255.
-_MEAN_OF_VGG = (103.939, 116.779, 123.68)
-MODES = ("caffe", "tf", "torch", "raw", "none")
+# The mean of the photos of ImageNet: blue, green and red, from 0 to 255.
+_MEAN = (103.939, 116.779, 123.68)
+MODES = ("caffe", "tf", "none")
 
 
 @dataclass(frozen=True)
@@ -76,23 +74,14 @@ def _mobilenet(alpha: float, parameters: int, file: str, source: str = "") -> Ba
 
 
 _V2 = _kernels("mobilenet_v2", "1.0_224_no_top")
-_INCEPTION, _DENSENET = _kernels("inception_v3"), _kernels("densenet121")
-_NASNET, _B0 = "nasnet_mobile_no_top.h5", "efficientnetb0_notop.h5"
 _ALL = (
     Base("course", "the course's own base", "", "tf", 588_688, 64, 32),
     Base("vgg16", "VGG16", "VGG16", "caffe", 14_714_688, 224, 32, _kernels("vgg16"), "vgg16"),
     Base("vgg19", "VGG19", "VGG19", "caffe", 20_024_384, 224, 32, _kernels("vgg19"), "vgg19"),
     _mobilenet(0.25, 218_544, "mobilenet_2_5_224_tf_no_top.h5", "mobilenet"),
-    _mobilenet(0.5, 829_536, "mobilenet_5_0_224_tf_no_top.h5"),
-    _mobilenet(0.75, 1_832_976, "mobilenet_7_5_224_tf_no_top.h5"),
     _mobilenet(1.0, 3_228_864, "mobilenet_1_0_224_tf_no_top.h5"),
     Base("mobilenet_v2", "MobileNetV2", "MobileNetV2", "tf", 2_257_984, 224, 32, _V2),
     Base("resnet50", "ResNet50", "ResNet50", "caffe", 23_587_712, 224, 32, _kernels("resnet50")),
-    Base("inception_v3", "Inception v3", "InceptionV3", "tf", 21_802_784, 299, 75, _INCEPTION),
-    Base("xception", "Xception", "Xception", "tf", 20_861_480, 299, 71, _kernels("xception")),
-    Base("densenet121", "DenseNet121", "DenseNet121", "torch", 7_037_504, 224, 32, _DENSENET),
-    Base("nasnet_mobile", "NASNet Mobile", "NASNetMobile", "tf", 4_269_716, 224, 32, _NASNET),
-    Base("efficientnet_b0", "EfficientNet B0", "EfficientNetB0", "raw", 4_049_571, 224, 32, _B0),
 )
 BASES: dict[str, Base] = {base.name: base for base in _ALL}
 
@@ -105,15 +94,14 @@ class Preprocessing(keras.layers.Layer):
 
     Parameters
     ----------
-    mode : {"caffe", "tf", "torch", "raw", "none"}
+    mode : {"caffe", "tf", "none"}
         "caffe": from 0 to 255, blue first, the mean of ImageNet subtracted. "tf": from -1 to 1.
-        "torch": the mean subtracted, then divided by the standard deviation. "raw": from 0 to
-        255. "none": unchanged. The names are those of ``keras.applications.imagenet_utils``.
+        "none": unchanged. The names are those of ``keras.applications.imagenet_utils``.
 
     Raises
     ------
     ValueError
-        If the mode is unknown, or pictures for "caffe" or "torch" have not three channels.
+        If the mode is unknown, or pictures for "caffe" have not three channels.
 
     Examples
     --------
@@ -135,19 +123,15 @@ class Preprocessing(keras.layers.Layer):
                 f"The pixels are {keras.backend.standardize_dtype(pixels.dtype)}; expected "
                 "fractions from 0 to 1: divide bytes by 255 first."
             )
-        if self.mode in ("caffe", "torch") and pixels.shape[-1] not in (3, None):
+        if self.mode == "caffe" and pixels.shape[-1] not in (3, None):
             raise ValueError(
                 f"The pixels have the shape {tuple(pixels.shape)}, but {self.mode!r} needs three "
                 "channels, red, green and blue: repeat the one of a grey picture three times."
             )
         pixels = ops.cast(pixels, "float32")
         if self.mode == "caffe":
-            return 255 * pixels[..., ::-1] - ops.array(_MEAN_OF_VGG, "float32")
-        if self.mode == "tf":
-            return 2 * pixels - 1
-        if self.mode == "torch":
-            return (pixels - ops.array(_MEAN, "float32")) / ops.array(_DEVIATION, "float32")
-        return 255 * pixels if self.mode == "raw" else pixels
+            return 255 * pixels[..., ::-1] - ops.array(_MEAN, "float32")
+        return 2 * pixels - 1 if self.mode == "tf" else pixels
 
     def get_config(self) -> dict:
         """Return what is needed to build the layer again."""
@@ -242,8 +226,7 @@ def settle(base: keras.Model, pictures: np.ndarray) -> None:
     """Let batch normalization measure the means and variances of a base with random weights.
 
     Without it, what passes through a deep base with random weights fades to nothing, and the
-    base would be no fair control. One without batch normalization stays as it is; a frozen one
-    is measured too, and stays frozen.
+    base would be no fair control. One without batch normalization stays as it is.
 
     Parameters
     ----------
@@ -259,15 +242,10 @@ def settle(base: keras.Model, pictures: np.ndarray) -> None:
     >>> bool(np.any(base.get_layer("conv1_bn").moving_mean))
     True
     """
-    norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
-    before = [(norm.momentum, norm.trainable) for norm in norms]
-    try:
-        for norm in norms:
-            norm.momentum, norm.trainable = 0.0, True
-        base(preprocessing(base)(pictures / np.float32(255)), training=True)
-    finally:
-        for norm, (momentum, trainable) in zip(norms, before, strict=True):
-            norm.momentum, norm.trainable = momentum, trainable
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0  # forget what was there
+    base(preprocessing(base)(pictures / np.float32(255)), training=True)
 
 
 def available(name: str) -> Path | None:
@@ -302,7 +280,7 @@ def tier() -> Tier:
     {"real", "embedded"}
         "real" where photos and weights are on disk, or ``COURSE_TIER`` demands it.
     """
-    found, base = pictures.tier(), BASES["mobilenet_0.25"]
+    found, base = cats_and_dogs.tier(), BASES["mobilenet_0.25"]
     if found == "embedded" or forced_tier() == "real" or available(base.name):
         return found
     print(
@@ -313,7 +291,7 @@ def tier() -> Tier:
 
 
 def course_base(size: int = 64, batch_norm: bool = False) -> keras.Model:
-    """Build the course's own small base: the plan of VGG16 with narrower keras.layers.
+    """Build the course's own small base: the plan of VGG16 with narrower layers.
 
     Five blocks of two 3 x 3 convolutions and a 2 x 2 max pooling, named as those of VGG16.
 
@@ -426,16 +404,3 @@ def _load(model: keras.Model, base: Base, path: Path) -> None:
             f"{path} does not hold the weights of {base.title}, or is broken ({reason}). "
             f"Move it away. {_advice(base, force=True)}"
         ) from error
-    if path.name == base.file and base.function == "EfficientNetB0":
-        _scale_as_keras_does(model)
-
-
-def _scale_as_keras_does(model: keras.Model) -> None:
-    """Divide pixels by the root of the standard deviation once more.
-
-    Keras adds a layer for this to an EfficientNet whose weights it has fetched itself, and to no
-    other; without it they do not fit. Here it is multiplied into the layer before.
-    """
-    (layer,) = (x for x in model.layers if isinstance(x, keras.layers.Normalization))
-    layer.adapt_variance.assign(layer.adapt_variance * ops.array(_DEVIATION, "float32"))
-    layer.finalize_state()

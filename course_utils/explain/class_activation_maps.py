@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from course_utils.backend import keras, tf
-from course_utils.explain.heatmaps import check_classes
+from course_utils.explain.heatmap_overlays import check_classes
 from course_utils.explain.layer_graph import (
     Step,
     as_batch,

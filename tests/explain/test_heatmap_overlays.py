@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from course_utils.explain.heatmaps import is_empty, overlay, scaled, upsample
+from course_utils.explain.heatmap_overlays import is_empty, overlay, scaled, upsample
 from tests.examples import many
 
 MAPS = arrays(np.float32, (2, 3, 4), elements=st.floats(-1e6, 1e6, width=32))

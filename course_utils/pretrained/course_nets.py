@@ -4,9 +4,10 @@ Each function stands for cells that were on the page before: the convnet of note
 fine-tuned net of notebook 8.
 """
 
-from course_utils import bases, runs
+from course_utils import runs
 from course_utils.backend import keras
 from course_utils.data.settings import Tier
+from course_utils.pretrained import bases
 
 layers = keras.layers
 

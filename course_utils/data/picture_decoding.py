@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 _KINDS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _MOST_PIXELS = 50_000_000
 _LEAST_SIDE, _LONGEST_SIDE = 8, 65_500
-# So many zero bytes in a row are a hole.
-_HOLE = 64
-# Markers, the second bytes of what begins a segment of a JPEG. (ITU-T T.81, table B.1)
-_BASELINE_FRAMES, _CODE_TABLES, _SCAN = (0xC0, 0xC1), 0xC4, 0xDA
-_END_OF_JPEG = b"\xff\xd9"
 _EXIF_ORIENTATION = 0x0112
 # Several large pictures decoded side by side would need gigabytes.
 _LARGE_PIXELS = 4_000_000
@@ -172,57 +167,13 @@ def _decoded(picture: "Image.Image", content: bytes) -> bytes:
     """Decode a picture in full; encode it again only where something is to be corrected."""
     picture.load()
     _check_size(*picture.size)
-    if picture.format == "JPEG":
-        _check_scan(content)
-        if picture.mode == "RGB" and _orientation(picture) == 1:
-            return content
+    if (picture.format, picture.mode, _orientation(picture)) == ("JPEG", "RGB", 1):
+        return content
     upright = upright_rgb(picture)
     upright.info = {}
     jpeg = BytesIO()
     upright.save(jpeg, "JPEG", quality=95, subsampling="4:4:4")
     return jpeg.getvalue()
-
-
-def _check_scan(content: bytes) -> None:
-    """Refuse a JPEG that was cut short or has a hole, which libjpeg fills with grey or smears.
-
-    A hole, as an interrupted download leaves, is a run of zero bytes. Zeros decode as the first
-    symbol of the code table again and again; in a flat area they may stand in a sound file, but
-    only if that symbol is 0, "the rest of the block is zero", in every table. (ITU-T T.81, F.2)
-    """
-    segments, scan = _segments(content)
-    end = content.find(_END_OF_JPEG, scan)
-    if end < 0:
-        raise DataError("it is cut short")
-    is_baseline = any(marker in _BASELINE_FRAMES for marker, _ in segments)
-    tables = [body for marker, body in segments if marker == _CODE_TABLES]
-    first_symbols = [symbol for body in tables for symbol in _first_symbols(body)]
-    if is_baseline and any(first_symbols) and bytes(_HOLE) in content[scan:end]:
-        raise DataError("it has a hole, filled with zeros")
-
-
-def _segments(content: bytes) -> tuple[list[tuple[int, bytes]], int]:
-    """Return the marker and the body of each segment of a JPEG, and where its first scan begins."""
-    segments, position = [], 2
-    while position + 4 <= len(content):
-        marker = content[position + 1]
-        if marker == 0xFF:
-            position += 1
-            continue
-        length = int.from_bytes(content[position + 2 : position + 4])
-        segments.append((marker, content[position + 4 : position + 2 + length]))
-        position += 2 + length
-        if marker == _SCAN:
-            break
-    return segments, position
-
-
-def _first_symbols(body: bytes) -> Iterator[int]:
-    """Give the first symbol of each code table in a segment that is for AC coefficients."""
-    while len(body) > 17:
-        if body[0] >> 4 == 1:
-            yield body[17]
-        body = body[17 + sum(body[1:17]) :]
 
 
 def _orientation(picture: "Image.Image") -> int:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from course_utils import bases, nets, runs
+from course_utils import runs
 from course_utils.backend import keras, tf
-from course_utils.explain import heatmaps, layer_graph, map_scores
-from course_utils.explain.class_maps import cam, grad_cam, hires_cam
+from course_utils.explain import heatmap_overlays, layer_graph, localization_scores
+from course_utils.explain.class_activation_maps import cam, grad_cam, hires_cam
 from course_utils.explain.layer_outputs import outputs
+from course_utils.pretrained import bases, course_nets
 from tests import small_nets
 from tests.small_nets import FORMS, build, pictures, set_weights
 
@@ -165,7 +166,7 @@ def digits_net():
 
 
 def photo_net():
-    return nets.convnet(64), (64, 64, 3), ["conv2d_1", "conv2d_3"]
+    return course_nets.convnet(64), (64, 64, 3), ["conv2d_1", "conv2d_3"]
 
 
 def branching_net():
@@ -369,9 +370,9 @@ def test_a_net_that_depends_on_one_corner_lights_up_that_corner_alone(corner, cl
     boxes = np.tile(box, (8, 1))
     assert (model(x).numpy()[:, -1] > 0.5).all()
     for method in METHODS:
-        maps = heatmaps.scaled(method(model, x, target=1))
-        assert map_scores.pointing_game(maps, boxes, 16).all()
-        np.testing.assert_allclose(map_scores.energy_inside(maps, boxes, 16), 1)
+        maps = heatmap_overlays.scaled(method(model, x, target=1))
+        assert localization_scores.pointing_game(maps, boxes, 16).all()
+        np.testing.assert_allclose(localization_scores.energy_inside(maps, boxes, 16), 1)
 
 
 def test_behind_flatten_grad_cam_may_point_where_the_classifier_does_not_look():
@@ -390,9 +391,9 @@ def test_behind_flatten_grad_cam_may_point_where_the_classifier_does_not_look():
     x = np.random.default_rng(0).uniform(0.6, 1, (8, 16, 16, 1))
     boxes = np.tile([12.0, 0, 16, 4], (8, 1))
     by_place, averaged = (method(model, x, target=1) for method in (hires_cam, grad_cam))
-    np.testing.assert_allclose(map_scores.energy_inside(by_place, boxes, 16), 1)
-    assert map_scores.pointing_game(by_place, boxes, 16).all()
-    assert map_scores.energy_inside(averaged, boxes, 16).max() < 0.1
+    np.testing.assert_allclose(localization_scores.energy_inside(by_place, boxes, 16), 1)
+    assert localization_scores.pointing_game(by_place, boxes, 16).all()
+    assert localization_scores.energy_inside(averaged, boxes, 16).max() < 0.1
 
 
 @pytest.mark.parametrize("corner", CORNERS)
@@ -403,7 +404,9 @@ def test_deleting_that_corner_alone_takes_the_class_away(corner):
     x[:, 12 * top : 12 * top + 4, 12 * left : 12 * left + 4] = np.random.default_rng(0).uniform(
         0.6, 1, (8, 4, 4, 1)
     )
-    deletion = map_scores.deletion_curve(model, x, grad_cam(model, x, target=1), target=1, steps=16)
+    deletion = localization_scores.deletion_curve(
+        model, x, grad_cam(model, x, target=1), target=1, steps=16
+    )
     floor = deletion.by_map[:, -1:]
     assert (deletion.by_map[:, 0] > 0.9).all()
     np.testing.assert_allclose(deletion.by_map[:, 1:], np.tile(floor, 16), atol=1e-6)
@@ -417,8 +420,8 @@ def test_deleting_that_corner_alone_takes_the_class_away(corner):
 def test_a_picture_in_which_nothing_speaks_for_the_class_has_an_empty_map_and_no_nan():
     model = corner_net((0, 0), 1, "sigmoid")
     maps = grad_cam(model, np.ones((2, 16, 16, 1)), target=0)
-    assert heatmaps.is_empty(maps).all()
-    np.testing.assert_array_equal(heatmaps.scaled(maps), 0)
+    assert heatmap_overlays.is_empty(maps).all()
+    np.testing.assert_array_equal(heatmap_overlays.scaled(maps), 0)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from course_utils.data.making import make_once
+from course_utils.data.atomic_folder import make_once
 from course_utils.data.settings import DataError
 
 

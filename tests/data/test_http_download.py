@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils.data.downloads import Patience, disk_error, download
+from course_utils.data.http_download import Patience, disk_error, download_file
 from course_utils.data.settings import DataError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -19,7 +19,7 @@ QUICK = Patience(connect=2, read=0.3, retries=2, pause=0.01)
 def get(url, folder, **how):
     """Download to ``folder/file`` with little patience and return the path."""
     how = {"size": len(CONTENT), "patience": QUICK, "progress": False} | how
-    download(url, folder / "file", **how)
+    download_file(url, folder / "file", **how)
     return folder / "file"
 
 
@@ -38,7 +38,7 @@ def test_a_file_arrives_byte_for_byte_and_leaves_nothing_else(server, tmp_path):
 
 @pytest.mark.parametrize("how", [{"unsized": True}, {"etag": None}, {"ranges": False}])
 def test_plainer_servers_will_do(server, tmp_path, how):
-    assert get(server.add("/file", CONTENT, **how), tmp_path, size=None).read_bytes() == CONTENT
+    assert get(server.add("/file", CONTENT, **how), tmp_path).read_bytes() == CONTENT
 
 
 def test_a_file_that_the_server_calls_gzip_encoded_arrives_as_it_is(server, tmp_path):
@@ -75,41 +75,6 @@ def test_the_next_call_goes_on_where_the_last_one_gave_up(server, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_date_will_do_where_the_etag_is_weak_or_missing(server, tmp_path):
-    date = "Wed, 21 Oct 2015 07:28:00 GMT"
-    url = leave_a_part(server, tmp_path, etag='W/"weak"', date=date)
-    assert get(url, tmp_path).read_bytes() == CONTENT
-    assert server.log[-1].status == 206
-
-
-@pytest.mark.parametrize("obeys", [True, False])
-def test_a_part_of_another_version_starts_anew(server, tmp_path, obeys):
-    url = leave_a_part(server, tmp_path)
-    changed = CONTENT[::-1]
-    server.add("/file", changed, etag='"two"', obeys_if_range=obeys)
-    assert get(url, tmp_path).read_bytes() == changed
-    assert [request.status for request in server.log[1:]] == ([200] if obeys else [206, 200])
-
-
-def test_a_weak_etag_does_not_vouch_for_a_part(server, tmp_path):
-    url = leave_a_part(server, tmp_path, etag='W/"weak"')
-    assert get(url, tmp_path).read_bytes() == CONTENT
-    assert server.log[-1].asked is None
-    assert len(server.log) == 2
-
-
-@pytest.mark.parametrize("version", [None, "", "\n", "naïve", b"\x00\x01"])
-def test_a_part_of_no_known_version_starts_anew(server, tmp_path, version):
-    url = leave_a_part(server, tmp_path)
-    (tmp_path / "file.part").write_bytes(b"x" * 100_000)
-    beside = tmp_path / "file.part.version"
-    beside.unlink()
-    if version is not None:
-        beside.write_bytes(version if isinstance(version, bytes) else version.encode())
-    assert get(url, tmp_path).read_bytes() == CONTENT
-    assert [request.asked for request in server.log] == [None, None]
-
-
 def test_a_server_that_ignores_ranges_sends_all_again(server, tmp_path):
     url = leave_a_part(server, tmp_path, ranges=False)
     assert get(url, tmp_path).read_bytes() == CONTENT
@@ -126,32 +91,16 @@ def test_a_piece_that_was_not_asked_for_is_refused(server, tmp_path, span):
     assert [request.status for request in server.log] == [200, 206, 200]
 
 
-def test_a_piece_of_a_file_of_another_size_is_refused(server, tmp_path):
-    url = leave_a_part(server, tmp_path)
-    kept = (tmp_path / "file.part").stat().st_size
-    server.pages["/file"].faults = [("range", f"bytes {kept}-399999/400000")]
-    with pytest.raises(DataError, match="400,000 bytes instead of 300,000"):
-        get(url, tmp_path)
-
-
 def test_a_whole_part_needs_no_server(tmp_path):
     (tmp_path / "file.part").write_bytes(CONTENT)
     assert get("http://127.0.0.1:1/file", tmp_path).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("size", [None, len(CONTENT)])
-def test_a_part_that_is_too_long_starts_anew(server, tmp_path, size):
+def test_a_part_that_is_too_long_starts_anew(server, tmp_path):
     url = leave_a_part(server, tmp_path)
     with open(tmp_path / "file.part", "ab") as file:
         file.write(b"x" * len(CONTENT))
-    assert get(url, tmp_path, size=size).read_bytes() == CONTENT
-
-
-def test_a_part_that_turns_out_whole_is_taken(server, tmp_path):
-    url = leave_a_part(server, tmp_path)
-    (tmp_path / "file.part").write_bytes(CONTENT)
-    assert get(url, tmp_path, size=None).read_bytes() == CONTENT
-    assert server.log[-1].status == 416
+    assert get(url, tmp_path).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
@@ -279,8 +228,8 @@ def wait_for(path, size):
 def test_a_killed_download_goes_on_in_the_next_process(server, tmp_path):
     url = server.add("/file", CONTENT, pause=0.1)
     code = (
-        "import sys; from course_utils.data.downloads import download;"
-        f"download(sys.argv[1], sys.argv[2], size={len(CONTENT)})"
+        "import sys; from course_utils.data.http_download import download_file;"
+        f"download_file(sys.argv[1], sys.argv[2], size={len(CONTENT)})"
     )
     command = [sys.executable, "-c", code, url, str(tmp_path / "file")]
     with subprocess.Popen(command) as process:

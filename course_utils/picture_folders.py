@@ -1,7 +1,7 @@
-"""Folders of pictures as arrays: cats and dogs, on photos or drawn, and pictures of your own.
+"""Folders of pictures as arrays: one folder for each class, named after it.
 
-``load`` takes the photos of cats and dogs where they are on disk, else the drawn ones; both are
-class folders, read by ``read_folder``, which reads any other class folders too.
+``read`` takes any such folders; ``split`` also shares the pictures out into a training, a
+validation and a test part.
 """
 
 import os
@@ -15,14 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from course_utils import drawings
-from course_utils.data import photos
-from course_utils.data.jpegs import strict_pillow, upright_rgb
-from course_utils.data.settings import DataError, Tier, forced_tier, made_folder
-from course_utils.data.sources import how_to_get
+from course_utils.data.picture_decoding import strict_pillow, upright_rgb
+from course_utils.data.settings import DataError
 from course_utils.datasets import Dataset
 
-PARTS = tuple(photos.PER_CLASS)
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # What file managers leave in a folder, in small letters.
 _CLUTTER = ("thumbs.db", "ehthumbs.db", "desktop.ini")
@@ -53,98 +49,7 @@ class PictureFolder:
     left_out: dict[Path, str]
 
 
-def load(photo_size: int = 150, drawing_size: int = 64, tier: Tier | None = None) -> Dataset:
-    """Return cats and dogs in three parts, for training, validation and test.
-
-    Photos that are on disk but not prepared yet are prepared first; pictures that are not
-    drawn yet are drawn first. Either happens once.
-
-    Parameters
-    ----------
-    photo_size, drawing_size : int
-        Height and width in pixels of the photos, and of the drawings.
-    tier : {"real", "embedded"}, optional
-        Photos or drawings; what is on disk decides if not given.
-
-    Returns
-    -------
-    Dataset
-        Colour pictures, with a validation part; class 0 is "cat", class 1 is "dog".
-
-    Raises
-    ------
-    DataError
-        If the photos are asked for, here or by ``COURSE_TIER=real``, and are not on disk, or if
-        files are broken.
-    """
-    where, tier = _locate(drawing_size, tier)
-    if tier == "real":
-        return _as_dataset(where, "dogs_vs_cats", "Dogs vs Cats (photos)", tier, photo_size)
-    return _as_dataset(where, "drawn_cats_and_dogs", "Drawn cats and dogs", tier, drawing_size)
-
-
-def tier() -> Tier:
-    """Return which pictures `load` takes: photos where they are on disk, else drawings.
-
-    Like `load`, it first prepares photos that are on disk but not prepared yet, or draws the
-    pictures that are not drawn yet, which may take minutes. Either happens once.
-
-    Returns
-    -------
-    {"real", "embedded"}
-
-    Raises
-    ------
-    DataError
-        As `load`.
-    """
-    return _locate(64)[1]
-
-
-def folder(drawing_size: int = 64, tier: Tier | None = None) -> Path:
-    """Return the folder of the cats and dogs that `load` takes, made first if need be.
-
-    Parameters
-    ----------
-    drawing_size : int
-        Height and width in pixels of the drawings, where there are no photos.
-    tier : {"real", "embedded"}, optional
-        Photos or drawings; what is on disk decides if not given.
-
-    Returns
-    -------
-    pathlib.Path
-        It holds ``train``, ``validation`` and ``test``, each with a folder for each class.
-
-    Raises
-    ------
-    DataError
-        As `load`.
-    """
-    return _locate(drawing_size, tier)[0]
-
-
-def _locate(drawing_size: int, tier: Tier | None = None) -> tuple[Path, Tier]:
-    """Find the folder of photos, else that of drawings, and say which it is."""
-    if tier not in ("real", "embedded", None):
-        raise ValueError(f"tier is {tier!r}; expected 'real' or 'embedded'.")
-    asked, tier = tier, tier or forced_tier()
-    photo_folder = photos.ensure() if tier != "embedded" else None
-    if photo_folder is not None:
-        return photo_folder, "real"
-    if tier == "real":
-        why, otherwise = ("tier", "leave it out") if asked else ("COURSE_TIER", "unset it")
-        raise DataError(
-            f"{why} is 'real', but there are no photos of cats and dogs on disk. "
-            f"Run {how_to_get('dogs_vs_cats')}, or {otherwise}."
-        )
-    target = made_folder() / f"drawn-cats-and-dogs-{drawing_size}"
-    return drawings.make_set(target, drawing_size), "embedded"
-
-
-def read_folder(
-    folder: str | Path, size: int, class_names: Sequence[str] | None = None
-) -> PictureFolder:
+def read(folder: str | Path, size: int, class_names: Sequence[str] | None = None) -> PictureFolder:
     """Decode all pictures in class folders, and resize them to squares.
 
     Parameters
@@ -188,7 +93,7 @@ def read_folder(
     return PictureFolder(x, y, names, tuple(paths[i][1] for i in good), left_out)
 
 
-def own(
+def split(
     folder: str | Path, size: int, most: int | None = None, seed: int = 0
 ) -> tuple[Dataset, list[str]]:
     """Read class folders of your own, and split them: 60 % training, 20 % validation, 20 % test.
@@ -216,13 +121,13 @@ def own(
     Raises
     ------
     DataError
-        As `read_folder`; or if there is only one class, or a class has fewer than five pictures.
+        As `read`; or if there is only one class, or a class has fewer than five pictures.
     ValueError
         If the size is below 1, or ``most`` below 5.
     """
     if most is not None and most < 5:
         raise ValueError(f"most is {most}; expected 5 pictures of each class or more.")
-    found = read_folder(folder, size)
+    found = read(folder, size)
     classes = range(len(found.class_names))
     used = np.concatenate([np.flatnonzero(found.y == number)[:most] for number in classes])
     counts = np.bincount(found.y[used])
@@ -284,32 +189,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + more
 
 
-def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> Dataset:
-    """Read the three parts of a set."""
-    parts = [read_folder(folder / part, size, photos.CLASS_NAMES) for part in PARTS]
-    for part in parts:
-        # Files of other kinds do no harm beside the pictures.
-        broken = {path: why for path, why in part.left_out.items() if _is_named_as_picture(path)}
-        if broken:
-            raise DataError(
-                f"{len(broken)} picture(s) of {title} cannot be read{_first(broken)}. "
-                f"Move {folder} away; it is then made again."
-            )
-    train, validation, test = parts
-    return Dataset(
-        name,
-        title,
-        tier,
-        train.x,
-        train.y,
-        test.x,
-        test.y,
-        train.class_names,
-        validation.x,
-        validation.y,
-    )
-
-
 def _class_folders(folder: Path) -> list[str]:
     """Name the folders inside a folder, but for hidden ones."""
     if not folder.is_dir():
@@ -338,8 +217,18 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _is_named_as_picture(path: Path) -> bool:
-    """Tell by its ending whether a file should be a picture."""
+def is_named_as_picture(path: Path) -> bool:
+    """Tell by its ending whether a file should be a picture.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Examples
+    --------
+    >>> is_named_as_picture(Path("cat.JPG")), is_named_as_picture(Path("notes.txt"))
+    (True, False)
+    """
     return path.suffix.lower() in _ENDINGS
 
 
@@ -355,7 +244,7 @@ def _read_all(paths: list[Path], size: int) -> list[np.ndarray | str]:
 
 def _read(path: Path, size: int) -> np.ndarray | str:
     """Read a picture and resize it, or say why it is left out."""
-    if not _is_named_as_picture(path):
+    if not is_named_as_picture(path):
         return f"not a picture format that the course reads ({', '.join(_ENDINGS[:3])}, ...)"
     try:
         content = path.read_bytes()

@@ -1,15 +1,13 @@
 """One file from the web, in as many attempts as it takes.
 
 What has come is kept beside the target in a part file, so that a broken download goes on
-where it stopped. Pooch, which checks the finished file, cannot do that: ``download`` is
+where it stopped. Pooch, which checks the finished file, cannot do that: ``download_file`` is
 given to it as its ``downloader``.
 """
 
 import errno
 import os
-import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,20 +45,19 @@ class _TryAgain(Exception):
     """The attempt failed in a way that another one may not."""
 
 
-def download(
+def download_file(
     url: str,
     target: str | Path,
     pooch: object = None,
     *,
+    size: int,
     part: Path | None = None,
-    size: int | None = None,
     patience: Patience | None = None,
     progress: bool = True,
 ) -> None:
     """Download a file, going on from the part file that an earlier attempt left.
 
-    The part file is used only if the server still offers the same version of the file:
-    a small file beside it, ``<part>.version``, keeps the ETag or the date of that version.
+    The content is not checked here, but for its size: a checksum should be compared afterwards.
 
     Parameters
     ----------
@@ -70,10 +67,10 @@ def download(
         Where the whole file is put; what is there is replaced.
     pooch : object, optional
         Ignored; pooch passes itself as the third argument.
+    size : int
+        The number of bytes that the file must have.
     part : pathlib.Path, optional
         The part file; ``<target>.part`` by default.
-    size : int, optional
-        The number of bytes that the file must have, where known.
     patience : Patience, optional
         How long to wait and how often to try again.
     progress : bool, default True
@@ -87,7 +84,8 @@ def download(
 
     Examples
     --------
-    >>> download("http://127.0.0.1:1/mnist.npz", "mnist.npz", patience=Patience(retries=0))
+    >>> address = "http://127.0.0.1:1/mnist.npz"
+    >>> download_file(address, "mnist.npz", size=11_490_434, patience=Patience(retries=0))
     Traceback (most recent call last):
     course_utils.data.settings.DataError: http://127.0.0.1:1/mnist.npz could not be downloaded: ...
     """
@@ -95,7 +93,6 @@ def download(
     try:
         _try_until_whole(url, part, size, patience or Patience(), progress)
         os.replace(part, target)
-        _version_file(part).unlink(missing_ok=True)
     except OSError as error:
         raise disk_error(error, part.parent) from error
 
@@ -131,9 +128,7 @@ def disk_error(error: OSError, folder: Path) -> DataError:
     return DataError(f"{folder} cannot be used: {error}. Set COURSE_DATA to another folder.")
 
 
-def _try_until_whole(
-    url: str, part: Path, size: int | None, patience: Patience, progress: bool
-) -> None:
+def _try_until_whole(url: str, part: Path, size: int, patience: Patience, progress: bool) -> None:
     """Repeat attempts until the part file is whole, with growing pauses, or give up."""
     for attempt in range(patience.retries + 1):
         if attempt:
@@ -151,25 +146,20 @@ def _try_until_whole(
     raise DataError(f"{url} could not be downloaded: {reason}. {advice}") from reason
 
 
-def _attempt(url: str, part: Path, size: int | None, patience: Patience, progress: bool) -> None:
+def _attempt(url: str, part: Path, size: int, patience: Patience, progress: bool) -> None:
     """Ask for what the part file lacks and add it."""
     import requests
     import urllib3
 
-    have, version = _bytes_in(part), _read_version(part)
-    if have and have == size:
+    have = _bytes_in(part)
+    if have == size and part.exists():
         return
-    if version is None or (size is not None and have > size):
-        have = 0
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": version}
+    have = have if have < size else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     timeout = (patience.connect, patience.read)
     try:
         with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
-            if _is_all_there(answer, have) and size is None:
-                return
-            start = _start(answer, url, part, have, version)
+            start = _start(answer, url, part, have)
             _append(answer, url, part, start, size, progress)
     except (
         requests.RequestException,
@@ -180,24 +170,15 @@ def _attempt(url: str, part: Path, size: int | None, patience: Patience, progres
         raise _network_error(error, url, patience) from error
 
 
-def _is_all_there(answer: "requests.Response", have: int) -> bool:
-    """Tell whether the server has nothing to send because the part file is as long as its own."""
-    nothing_more = f"bytes */{have}"
-    return answer.status_code == 416 and answer.headers.get("Content-Range") == nothing_more
-
-
-def _start(
-    answer: "requests.Response", url: str, part: Path, have: int, version: str | None
-) -> int:
+def _start(answer: "requests.Response", url: str, part: Path, have: int) -> int:
     """Return the position in the file at which the server's answer begins."""
     status = answer.status_code
     if status == 200:
         return 0
-    if status == 206 and _continues(answer.headers, have, version):
+    if status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         return have
     if status in (206, 416):
-        # The next attempt then asks for the whole file.
-        _forget(part)
+        part.unlink()  # the next attempt then asks for the whole file
         raise _TryAgain("the server did not send the piece that was asked for")
     if status >= 500 or status in _BUSY:
         raise _TryAgain(f"the server answered {status} {answer.reason}")
@@ -208,68 +189,30 @@ def _start(
     )
 
 
-def _continues(headers: Mapping[str, str], have: int, version: str | None) -> bool:
-    """Tell whether a partial answer begins where the part file ends, in the same version."""
-    piece = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", headers.get("Content-Range", "").strip())
-    theirs = _version_of(headers)
-    return bool(have and piece and int(piece[1]) == have and theirs in (None, version))
-
-
 def _append(
-    answer: "requests.Response",
-    url: str,
-    part: Path,
-    start: int,
-    size: int | None,
-    progress: bool,
+    answer: "requests.Response", url: str, part: Path, have: int, size: int, progress: bool
 ) -> None:
     """Write the body of an answer to the part file from a position on."""
     from tqdm import tqdm
 
-    total = _total(answer.headers, start)
-    if size is not None and total is not None and total != size:
-        raise _wrong_size(url, f"{total:,}", size)
-    with (
-        open(part, "ab" if start else "wb") as file,
-        tqdm(
-            desc=url.rpartition("/")[2],
-            initial=start,
-            total=size or total,
-            unit="B",
-            unit_scale=True,
-            disable=None if progress else True,
-        ) as bar,
-    ):
-        if not start:
-            _version_file(part).write_text(_version_of(answer.headers) or "", "ascii", "replace")
-        have = start
+    promised = answer.headers.get("Content-Length", "")
+    if promised.isdecimal() and have + int(promised) != size:
+        raise _wrong_size(url, f"{have + int(promised):,}", size)
+    disable = None if progress else True  # None shows it in terminals only
+    shown = {"desc": url.rpartition("/")[2], "unit": "B", "unit_scale": True, "disable": disable}
+    with open(part, "ab" if have else "wb") as file, tqdm(initial=have, total=size, **shown) as bar:
         # The raw stream: a .gz file must arrive as it is, even if the server calls it an encoding.
         for chunk in answer.raw.stream(_CHUNK, decode_content=False):
             file.write(chunk)
             bar.update(len(chunk))
             have += len(chunk)
-            if size is not None and have > size:
+            if have > size:
                 break
-    _check_end(url, part, have, size, total)
-
-
-def _check_end(url: str, part: Path, have: int, size: int | None, total: int | None) -> None:
-    """Refuse a body that ended too early or too late."""
-    if size is not None and have > size:
-        _forget(part)
+    if have > size:
+        part.unlink()
         raise _wrong_size(url, f"more than {size:,}", size)
-    expected = total if size is None else size
-    if expected is not None and have < expected:
-        raise _TryAgain(f"the connection dropped after {have:,} of {expected:,} bytes")
-
-
-def _total(headers: Mapping[str, str], start: int) -> int | None:
-    """Return how many bytes the whole file has, where the server says so."""
-    said = headers.get("Content-Range", "").rpartition("/")[2] if start else ""
-    if said.isdecimal():
-        return int(said)
-    length = headers.get("Content-Length", "")
-    return start + int(length) if length.isdecimal() else None
+    if have < size:
+        raise _TryAgain(f"the connection dropped after {have:,} of {size:,} bytes")
 
 
 def _wrong_size(url: str, found: str, size: int) -> DataError:
@@ -292,8 +235,6 @@ def _network_error(error: Exception, url: str, patience: Patience) -> Exception:
             f"{url} could not be downloaded: no secure connection ({error}). Check the clock "
             "of this computer and whether the network asks for a log-in."
         )
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return _TryAgain("the connection dropped")
     if isinstance(error, requests.ConnectionError):
         return _TryAgain("no connection to the server")
     if isinstance(error, requests.RequestException):
@@ -304,31 +245,3 @@ def _network_error(error: Exception, url: str, patience: Patience) -> Exception:
 def _bytes_in(path: Path) -> int:
     """Return the size of a file, 0 where there is none."""
     return path.stat().st_size if path.exists() else 0
-
-
-def _version_file(part: Path) -> Path:
-    """Return the small file that says of which version of the file a part is."""
-    return Path(f"{part}.version")
-
-
-def _read_version(part: Path) -> str | None:
-    """Return the version that a part belongs to, None where nothing usable says so."""
-    try:
-        version = _version_file(part).read_text("ascii")
-    except (OSError, UnicodeDecodeError):
-        return None
-    return version if version and version.isprintable() else None
-
-
-def _version_of(headers: Mapping[str, str]) -> str | None:
-    """Return what identifies this version of the file byte by byte: a strong ETag, or its date."""
-    etag = headers.get("ETag", "").strip()
-    if etag and not etag.startswith("W/"):
-        return etag
-    return headers.get("Last-Modified", "").strip() or None
-
-
-def _forget(part: Path) -> None:
-    """Remove a part that is of no use any more."""
-    part.unlink(missing_ok=True)
-    _version_file(part).unlink(missing_ok=True)

@@ -15,9 +15,9 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from course_utils.data.archives import CLASS_NAMES, Photo, find_source, opened
-from course_utils.data.jpegs import as_jpeg, strict_pillow
-from course_utils.data.making import make_once
+from course_utils.data.atomic_folder import make_once
+from course_utils.data.photo_archives import CLASS_NAMES, Photo, find_source, opened
+from course_utils.data.picture_decoding import as_jpeg, strict_pillow
 from course_utils.data.settings import DataError, data_folder, made_folder
 
 FOLDER = "dogs-vs-cats"
@@ -89,7 +89,7 @@ def prepare(
     next 500 for validation and the next 500 for the test. Where one class has fewer, all parts
     of both classes shrink in the same proportion. The target gets ``report.json`` and files such
     as ``train/cat/cat.0.jpg``, which keep the number of the photo. A JPEG file that needs no
-    change is copied byte for byte; ``jpegs.as_jpeg`` makes one of every other picture. The same
+    change is copied byte for byte; ``picture_decoding.as_jpeg`` makes one of every other picture. The same
     source gives the same bytes every time, also after an interrupted attempt.
 
     Parameters
@@ -175,7 +175,7 @@ def read_report(folder: Path) -> Report | None:
     check_target(folder)
     path = folder / "report.json"
     try:
-        said = json.loads(path.read_text("ascii"))
+        said = json.loads(path.read_text("utf-8"))
         left_out = tuple((str(name), str(reason)) for name, reason in said["left_out"])
         report = Report(str(said["source"]), said["wanted"], said["counts"], left_out)
         missing = [part for part in PER_CLASS if _counted(folder / part) != report.counts[part]]
@@ -331,7 +331,7 @@ def _fill(staging: Path, source: Path, wanted: dict[str, int], progress: bool) -
     counts = {part: dict.fromkeys(CLASS_NAMES, size) for part, size in sizes.items()}
     report = Report(Path(os.path.abspath(source)).name, wanted, counts, tuple(left_out))
     text = json.dumps(asdict(report), indent=1) + "\n"
-    (staging / "report.json").write_text(text, "ascii", newline="\n")
+    (staging / "report.json").write_text(text, "utf-8", newline="\n")
 
 
 def _take(

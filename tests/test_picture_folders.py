@@ -1,7 +1,6 @@
 import builtins
 import errno
 import io
-import json
 import sys
 import warnings
 from pathlib import Path
@@ -10,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils import drawings, pictures
-from course_utils.data import photos
-from course_utils.data.jpegs import as_jpeg, strict_pillow
+from course_utils import picture_folders
+from course_utils.data.picture_decoding import as_jpeg, strict_pillow
 from course_utils.data.settings import DataError
 
 OTHER_FORMAT = "not a picture format that the course reads (.jpg, .jpeg, .png, ...)"
@@ -38,7 +36,7 @@ def folder(tmp_path):
 
 
 def test_classes_come_by_the_alphabet_and_files_by_their_numbers(folder):
-    read = pictures.read_folder(folder, 8)
+    read = picture_folders.read(folder, 8)
     assert read.class_names == ("blue", "red")
     assert read.y.tolist() == [0, 0, 1, 1, 1]
     assert [path.name for path in read.files] == ["0.png", "1.png"] + [
@@ -50,7 +48,7 @@ def test_classes_come_by_the_alphabet_and_files_by_their_numbers(folder):
 
 
 def test_the_order_of_classes_can_be_chosen(folder):
-    read = pictures.read_folder(folder, 8, ("red", "blue"))
+    read = picture_folders.read(folder, 8, ("red", "blue"))
     assert read.class_names == ("red", "blue")
     assert read.y.tolist() == [0, 0, 0, 1, 1]
 
@@ -61,7 +59,7 @@ def test_a_picture_is_squeezed_to_a_square_as_pillow_does_it(tmp_path):
         (tmp_path / name).mkdir()
         Image.fromarray(noise).save(tmp_path / name / "noise.png")
     expected = Image.fromarray(noise).resize((12, 12), Image.Resampling.BILINEAR)
-    assert np.array_equal(pictures.read_folder(tmp_path, 12).x[0], np.asarray(expected))
+    assert np.array_equal(picture_folders.read(tmp_path, 12).x[0], np.asarray(expected))
 
 
 def test_grey_and_turned_pictures_become_upright_colour(tmp_path):
@@ -73,7 +71,7 @@ def test_grey_and_turned_pictures_become_upright_colour(tmp_path):
     exif = Image.Exif()
     exif[274] = 3  # to be turned by half
     left_white.save(tmp_path / "b" / "turned.jpg", exif=exif)
-    grey, turned = pictures.read_folder(tmp_path, 8).x
+    grey, turned = picture_folders.read(tmp_path, 8).x
     assert (grey == 100).all()
     assert turned[:, :2].max() < 50
     assert turned[:, 6:].min() > 200
@@ -91,7 +89,7 @@ def test_pictures_of_unusual_modes_become_what_the_photos_become(tmp_path):
         path.parent.mkdir()
     Image.fromarray(ramp).save(deep)
     glass.save(half_clear, exif=exif)
-    read = pictures.read_folder(tmp_path, 8)
+    read = picture_folders.read(tmp_path, 8)
     assert read.x[0, 0, ::2, 0].tolist() == [0, 78, 156, 233]  # 255 / 65535 of each
     assert read.x[1, 0].tolist() == [[255] * 3] * 4 + [[0, 90, 0]] * 4
     for x, path in zip(read.x, read.files, strict=True):
@@ -104,7 +102,7 @@ def test_broken_files_are_left_out_and_named(folder):
     (folder / "red" / "half.png").write_bytes(whole[: len(whole) // 2])
     (folder / "red" / "text.jpg").write_text("not a picture")
     (folder / "red" / "notes.txt").write_text("not even named like one")
-    read = pictures.read_folder(folder, 8)
+    read = picture_folders.read(folder, 8)
     assert sorted(path.name for path in read.left_out) == ["half.png", "notes.txt", "text.jpg"]
     assert all(read.left_out.values())
     assert len(read.x) == 5
@@ -117,7 +115,7 @@ def test_files_of_other_formats_are_named_but_not_what_programs_leave_behind(fol
         (folder / "red" / name).write_bytes(b"of some program")
     (folder / "readme.txt").write_text("beside the classes")
     (folder / "red" / "deeper").mkdir()
-    read = pictures.read_folder(folder, 8)
+    read = picture_folders.read(folder, 8)
     assert {path.name: why for path, why in read.left_out.items()} == dict.fromkeys(
         ("new.avif", "no ending", "notes.txt", "phone.HEIC"), OTHER_FORMAT
     )
@@ -127,7 +125,7 @@ def test_files_of_other_formats_are_named_but_not_what_programs_leave_behind(fol
 def test_a_class_of_other_formats_only_says_so(folder):
     save(folder / "green" / "1.png", "green").rename(folder / "green" / "1.heic")
     with pytest.raises(DataError, match=r"green holds no readable picture .*1\.heic: not a pict"):
-        pictures.read_folder(folder, 8)
+        picture_folders.read(folder, 8)
 
 
 def test_a_file_that_may_not_be_read_is_left_out(read_only):
@@ -137,7 +135,7 @@ def test_a_file_that_may_not_be_read_is_left_out(read_only):
             save(folder / name / f"{number}.png", "red")
     (folder / "a" / "1.png").chmod(0)
     with locked():
-        read = pictures.read_folder(folder, 8)
+        read = picture_folders.read(folder, 8)
     assert read.left_out == {folder / "a" / "1.png": "it cannot be read: Permission denied"}
 
 
@@ -159,7 +157,7 @@ def test_trouble_of_the_machine_is_not_taken_for_a_broken_picture(folder, monkey
     monkeypatch.setattr(Path, "read_bytes", failing)
     monkeypatch.setattr(builtins, "open", failing_open)
     with pytest.raises(DataError, match=r"red\.2\.png cannot be read: trouble"):
-        pictures.read_folder(folder, 8)
+        picture_folders.read(folder, 8)
 
 
 def test_too_little_memory_is_not_taken_for_a_broken_picture(folder, monkeypatch):
@@ -168,7 +166,7 @@ def test_too_little_memory_is_not_taken_for_a_broken_picture(folder, monkeypatch
 
     monkeypatch.setattr(Image.Image, "resize", without_memory)
     with pytest.raises(MemoryError):
-        pictures.read_folder(folder, 8)
+        picture_folders.read(folder, 8)
 
 
 def test_reading_side_by_side_leaves_the_filters_of_warnings_as_they_were(tmp_path):
@@ -178,7 +176,7 @@ def test_reading_side_by_side_leaves_the_filters_of_warnings_as_they_were(tmp_pa
     sys.setswitchinterval(1e-6)  # seconds: let the threads get into each other's way
     try:
         for _ in range(8):
-            pictures.read_folder(tmp_path, 8)
+            picture_folders.read(tmp_path, 8)
     finally:
         sys.setswitchinterval(interval)
         after, warnings.filters[:] = warnings.filters[:], before
@@ -190,122 +188,25 @@ def test_a_decompression_bomb_is_left_out(folder, monkeypatch, side):
     """Of more pixels than the limit, Pillow warns; of more than twice as many, it raises."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     bomb = save(folder / "red" / "bomb.png", "red", (side, side))
-    assert list(pictures.read_folder(folder, 8).left_out) == [bomb]
+    assert list(picture_folders.read(folder, 8).left_out) == [bomb]
 
 
 def test_trouble_with_folders_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match="There is no folder"):
-        pictures.read_folder(tmp_path / "nowhere", 8)
+        picture_folders.read(tmp_path / "nowhere", 8)
     with pytest.raises(DataError, match="Make one for each class"):
-        pictures.read_folder(tmp_path, 8)
+        picture_folders.read(tmp_path, 8)
     save(tmp_path / "cat" / "1.png", "red")
     (tmp_path / "dog").mkdir()
     with pytest.raises(DataError, match="dog holds no readable picture"):
-        pictures.read_folder(tmp_path, 8)
+        picture_folders.read(tmp_path, 8)
     (tmp_path / "dog" / "1.png").write_text("broken")
     with pytest.raises(DataError, match=r"no readable picture \(the first: .*1\.png"):
-        pictures.read_folder(tmp_path, 8)
+        picture_folders.read(tmp_path, 8)
     with pytest.raises(DataError, match="There is no folder .*bird"):
-        pictures.read_folder(tmp_path, 8, ("cat", "bird"))
+        picture_folders.read(tmp_path, 8, ("cat", "bird"))
     with pytest.raises(ValueError, match="size is 0"):
-        pictures.read_folder(tmp_path, 0)
-
-
-# Cats and dogs
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """Let the sets of cats and dogs be small ones."""
-    counts = {"train": 3, "validation": 2, "test": 2}
-    draw = drawings.make_set
-
-    def make_set(folder, size):
-        return draw(folder, size, counts, processes=1, progress=False)
-
-    monkeypatch.setattr(drawings, "make_set", make_set)
-    return counts
-
-
-def prepared_photos(data, counts):
-    """Put a complete folder of plain photos where the loader looks."""
-    for part, count in counts.items():
-        for name, color in (("cat", "red"), ("dog", "blue")):
-            for number in range(count):
-                save(data / photos.FOLDER / part / name / f"{name}.{number}.jpg", color)
-    report = {
-        "source": "test.zip",
-        "wanted": counts,
-        "counts": {part: {"cat": n, "dog": n} for part, n in counts.items()},
-        "left_out": [],
-    }
-    (data / photos.FOLDER / "report.json").write_text(json.dumps(report))
-
-
-def test_without_photos_the_drawings_are_drawn_once_and_read(data, few):
-    loaded = pictures.load(drawing_size=32)
-    assert (loaded.tier, loaded.class_names) == ("embedded", ("cat", "dog"))
-    assert loaded.x_train.shape == (6, 32, 32, 3)
-    assert loaded.y_train.tolist() == [0, 0, 0, 1, 1, 1]
-    assert loaded.x_validation.shape == loaded.x_test.shape == (4, 32, 32, 3)
-    assert "6 training, 4 validation and 4 test images of 32 x 32 x 3" in loaded.summary()
-    drawn = drawings.draw("cat", 0, "train", 2, size=32).picture
-    assert np.array_equal(loaded.x_train[2], drawn)
-    folder = pictures.folder(32)
-    assert folder.parent == data
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert np.array_equal(pictures.load(drawing_size=32).x_test, loaded.x_test)
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-
-
-def test_photos_come_first_unless_the_embedded_tier_is_asked_for(data, few, monkeypatch):
-    prepared_photos(data, few)
-    loaded = pictures.load(photo_size=16, drawing_size=32)
-    assert loaded.tier == "real"
-    assert loaded.x_train.shape == (6, 16, 16, 3)
-    assert pictures.folder() == data / photos.FOLDER
-    monkeypatch.setenv("COURSE_TIER", "embedded")
-    assert pictures.load(photo_size=16, drawing_size=32).tier == "embedded"
-
-
-def test_a_tier_can_be_asked_for_whatever_is_on_disk(data, few, monkeypatch):
-    prepared_photos(data, few)
-    drawn = pictures.load(16, 32, tier="embedded")
-    assert (drawn.tier, drawn.x_test.shape[1:]) == ("embedded", (32, 32, 3))
-    assert pictures.folder(32, tier="embedded") == data / "drawn-cats-and-dogs-32"
-    monkeypatch.setenv("COURSE_TIER", "embedded")
-    assert pictures.load(16, 32, tier="real").tier == "real"
-    with pytest.raises(ValueError, match="tier is 'photos'; expected"):
-        pictures.load(tier="photos")
-
-
-def test_drawings_come_in_the_order_of_their_annotations(data, few):
-    few["test"] = 11  # so that number 10 would come before number 2 by the alphabet
-    where = pictures.folder(32, tier="embedded")
-    files, _, _ = drawings.read_annotations(where, "test")
-    read = pictures.read_folder(where / "test", 32, ("cat", "dog"))
-    assert [path.relative_to(where).as_posix() for path in read.files] == files
-
-
-def test_a_broken_picture_in_a_set_is_named(data, few):
-    prepared_photos(data, few)
-    (data / photos.FOLDER / "test" / "dog" / "dog.1.jpg").write_bytes(b"gone")
-    with pytest.raises(DataError, match=r"1 picture\(s\) .*dog\.1\.jpg.*Move .* away"):
-        pictures.load(photo_size=16)
-
-
-def test_other_files_beside_the_pictures_of_a_set_do_no_harm(data, few):
-    prepared_photos(data, few)
-    (data / photos.FOLDER / "test" / "dog" / "notes.txt").write_text("mine")
-    assert pictures.load(photo_size=16).x_test.shape == (4, 16, 16, 3)
-
-
-def test_the_real_tier_without_photos_says_how_to_get_them(data, monkeypatch):
-    monkeypatch.setenv("COURSE_TIER", "real")
-    with pytest.raises(DataError, match=r"COURSE_TIER is .*make data SET=dogs_vs_cats.*unset it"):
-        pictures.load()
-    with pytest.raises(DataError, match=r"^tier is 'real', .*or leave it out"):
-        pictures.load(tier="real")
+        picture_folders.read(tmp_path, 0)
 
 
 # Pictures of your own
@@ -321,7 +222,7 @@ def own(tmp_path):
 
 
 def test_own_pictures_are_split_without_loss_and_in_balance(own):
-    data, notes = pictures.own(own, 4)
+    data, notes = picture_folders.split(own, 4)
     assert data.class_names == ("blue", "red")
     parts = {"train": 6, "validation": 2, "test": 2}
     seen = []
@@ -335,13 +236,13 @@ def test_own_pictures_are_split_without_loss_and_in_balance(own):
 
 
 def test_the_same_seed_splits_alike_and_another_one_otherwise(own):
-    first, again, other = (pictures.own(own, 4, seed=seed)[0] for seed in (0, 0, 1))
+    first, again, other = (picture_folders.split(own, 4, seed=seed)[0] for seed in (0, 0, 1))
     assert np.array_equal(first.x_test, again.x_test)
     assert not np.array_equal(first.x_test, other.x_test)
 
 
 def test_only_the_first_pictures_are_used_if_told_so(own):
-    data, _ = pictures.own(own, 4, most=5)
+    data, _ = picture_folders.split(own, 4, most=5)
     assert len(data.x_train) + len(data.x_validation) + len(data.x_test) == 10
     assert max(x[..., 1].max() for x in (data.x_train, data.x_validation, data.x_test)) == 4
 
@@ -349,20 +250,20 @@ def test_only_the_first_pictures_are_used_if_told_so(own):
 @pytest.mark.parametrize("most", [-1, 0, 1, 4])
 def test_less_than_five_of_each_class_cannot_be_asked_for(own, most):
     with pytest.raises(ValueError, match=f"most is {most}; expected 5"):
-        pictures.own(own, 4, most=most)
+        picture_folders.split(own, 4, most=most)
 
 
 def test_notes_are_about_the_pictures_that_are_used(own):
     for number in range(10, 21):
         save(own / "red" / f"{number}.png", (250, number, 0))
-    _, notes = pictures.own(own, 4, most=5)
+    _, notes = picture_folders.split(own, 4, most=5)
     assert notes == ["few pictures: 30 of each class, or more, would be better (blue 5, red 5)"]
 
 
 def test_what_is_no_picture_is_left_out_and_named(own):
     (own / "red" / "broken.jpg").write_bytes(b"no picture")
     (own / "red" / "notes.txt").write_text("not even named like one")
-    data, notes = pictures.own(own, 4)
+    data, notes = picture_folders.split(own, 4)
     assert len(data.x_train) == 12
     assert notes[0].startswith("left out: broken.jpg: ")
     assert notes[1] == f"left out: notes.txt: {OTHER_FORMAT}"
@@ -371,7 +272,7 @@ def test_what_is_no_picture_is_left_out_and_named(own):
 def test_many_files_left_out_for_one_reason_are_one_note(own):
     for number in range(7):
         (own / "red" / f"{number}.heic").write_bytes(b"of a phone")
-    _, notes = pictures.own(own, 4)
+    _, notes = picture_folders.split(own, 4)
     names = "0.heic, 1.heic, 2.heic, 3.heic, 4.heic and 2 more"
     assert notes[0] == f"left out: {names}: {OTHER_FORMAT}"
     assert len(notes) == 2
@@ -380,7 +281,7 @@ def test_many_files_left_out_for_one_reason_are_one_note(own):
 def test_an_unbalanced_set_is_named(own):
     for number in range(10, 21):
         save(own / "red" / f"{number}.png", (250, number, 0))
-    _, notes = pictures.own(own, 4)
+    _, notes = picture_folders.split(own, 4)
     assert "unbalanced" in notes[-1]
     assert "(blue 10, red 21)" in notes[-1]
 
@@ -390,29 +291,29 @@ def test_one_class_is_not_enough(own):
         file.unlink()
     (own / "red").rmdir()
     with pytest.raises(DataError, match=r"one class only \(blue 10\). Add a folder"):
-        pictures.own(own, 4)
+        picture_folders.split(own, 4)
 
 
 def test_an_empty_class_is_named(own):
     (own / "green").mkdir()
     with pytest.raises(DataError, match=r"green holds no readable picture. Put some"):
-        pictures.own(own, 4)
+        picture_folders.split(own, 4)
 
 
 def test_too_few_pictures_are_refused(own):
     for number in range(4):
         save(own / "green" / f"{number}.png", (0, 250, 0))
     with pytest.raises(DataError, match=r"at least 5 pictures.*green 4"):
-        pictures.own(own, 4)
+        picture_folders.split(own, 4)
 
 
 def test_folders_one_level_too_high_are_recognised(own, tmp_path_factory):
     above = tmp_path_factory.mktemp("above")
     own.rename(above / "mine")
     with pytest.raises(DataError, match=r"mine holds no pictures, but folders \(blue, red\)"):
-        pictures.own(above, 4)
+        picture_folders.split(above, 4)
 
 
 def test_pictures_without_class_folders_are_recognised(own):
     with pytest.raises(DataError, match="Make one for each class"):
-        pictures.own(own / "red", 4)
+        picture_folders.split(own / "red", 4)
