@@ -5,6 +5,8 @@ Importing this module sets fonts and colours that read from the back row.
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from textwrap import fill
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -428,6 +430,58 @@ def histories(runs: Mapping[str, History], metrics: Sequence[str] = ("accuracy",
     return _finished(figure)
 
 
+def layer_diagram(model: Any, title: str = "") -> Figure:
+    """Draw the layers of a Keras model from left to right, joined as the model joins them.
+
+    The larger the maps, the higher the box. Blue boxes have weights to train, grey ones frozen
+    weights, white ones none.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential or functional; a model inside it is one box. Each layer is used once.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import keras
+    >>> net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2), keras.layers.ReLU()])
+    >>> len(layer_diagram(net).axes[0].patches)
+    2
+    """
+    import networkx as nx
+
+    graph = _layer_graph(model)
+    columns = list(nx.topological_generations(graph))
+    rows = max(len(names) for names in columns)
+    figure, axis = plt.subplots(figsize=(len(columns), 1.6 * rows + 0.3))
+    place = {
+        name: (column, (len(names) - 1) / 2 - row)
+        for column, names in enumerate(columns)
+        for row, name in enumerate(names)
+    }
+    sides = [layer.output.shape[1] for layer in model.layers if len(layer.output.shape) == 4]
+    for layer in model.layers:
+        _draw_layer(axis, layer, place[layer.name], max(sides, default=1))
+    for source, target in graph.edges:
+        (x, y), (to_x, to_y) = place[source], place[target]
+        rad = (-0.5 if to_y == y else 0.2 * (to_y - y)) if to_x > x + 1 else 0
+        arrow = {
+            "arrowstyle": "->",
+            "connectionstyle": f"arc3,rad={rad}",
+            "shrinkA": 3,
+            "shrinkB": 3,
+        }
+        axis.annotate("", (to_x - 0.3, to_y), (x + 0.3, y), arrowprops=arrow)
+    axis.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-rows / 2 - 0.3, rows / 2), title=title)
+    axis.set_axis_off()
+    return _finished(figure)
+
+
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix; the mistakes are coloured, the hits only numbered.
 
@@ -498,6 +552,34 @@ def curves(
     axis.grid(alpha=0.3)
     axis.legend()
     return _finished(figure)
+
+
+def _layer_graph(model: Any) -> Any:
+    """Join the names of a model's layers as the model joins the layers."""
+    import networkx as nx
+
+    layers, graph = model.layers, nx.DiGraph()
+    graph.add_nodes_from(layer.name for layer in layers)
+    if type(model).__name__ == "Sequential":
+        nx.add_path(graph, [layer.name for layer in layers])
+        return graph
+    makers = {id(layer.output): layer.name for layer in layers}
+    for layer in layers:
+        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+        sources = [makers[id(x)] for x in inputs if id(x) in makers]
+        graph.add_edges_from((source, layer.name) for source in sources if source != layer.name)
+    return graph
+
+
+def _draw_layer(axis: plt.Axes, layer: Any, place: tuple[float, float], largest: int) -> None:
+    """Draw a box for a layer, with its name and the shape of its result below."""
+    (x, y), shape = place, layer.output.shape[1:]
+    height = 0.1 + (0.5 * shape[0] / largest if len(shape) == 3 else 0.2)
+    colour = ("#9fc5e8" if layer.trainable else "#bbbbbb") if layer.weights else "white"
+    axis.add_patch(Rectangle((x - 0.3, y - height / 2), 0.6, height, fc=colour, ec="black"))
+    name = fill(layer.name.replace("_", " "), 12)
+    style = {"ha": "center", "va": "top", "fontsize": 7.5}
+    axis.text(x, y - height / 2 - 0.03, f"{name}\n{' × '.join(map(str, shape))}", **style)
 
 
 def _map_colours(maps: np.ndarray) -> np.ndarray:

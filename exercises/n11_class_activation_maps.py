@@ -279,7 +279,7 @@ EXERCISES = [
             "Union = area of a + area of b − shared. Widths and heights below 0 count as 0: "
             "`max(..., 0)`.",
         ),
-        remark="From 0.5 on, two boxes are usually said to agree. Notebook 12 will need this.",
+        remark="From 0.5 on, two boxes are usually said to agree. Detection needs this.",
     ),
     Exercise(
         number="11.6",

@@ -432,14 +432,6 @@ def test_an_unknown_photo_is_refused_with_the_known_ones():
         photo("dog")
 
 
-def test_a_photo_that_a_package_lacks_is_said_plainly(monkeypatch):
-    monkeypatch.setitem(
-        __import__("course_utils.datasets").datasets._PHOTO_FILES, "moon", ("skimage", "none.png")
-    )
-    with pytest.raises(DataError, match=r"'moon' cannot be read from .*none\.png"):
-        photo("moon")
-
-
 def test_grey_is_the_luminance_of_scikit_image():
     picture = photo("coffee")
     np.testing.assert_allclose(grey(picture), rgb2gray(picture), atol=1e-12)

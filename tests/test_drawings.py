@@ -635,7 +635,7 @@ def test_a_split_that_was_not_drawn_is_refused(small_set):
 def test_a_folder_without_a_set_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match="Draw it with make_set"):
         read_annotations(tmp_path / "nowhere", "train")
-    with pytest.raises(DataError, match=r"there is no annotations\.json in it"):
+    with pytest.raises(DataError, match=r"there is no annotations\.json"):
         read_annotations(tmp_path, "train")
 
 

@@ -17,7 +17,7 @@ LIGHT = [
     *("cats_and_dogs", "convolution", "datasets", "drawings", "filters", "picture_folders"),
     *("plots", "widgets", "data.atomic_folder", "data.catalogue", "data.download"),
     *("data.http_download", "data.photo_archives", "data.picture_decoding"),
-    *("data.prepared_photos", "data.settings"),
+    *("data.prepared_photos", "data.settings", "data.verification"),
 ]
 HEAVY = [
     *("augmentation", "backend", "live_plot", "runs", "explain.class_activation_maps"),

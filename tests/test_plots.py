@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from course_utils import plots
+from course_utils.backend import keras
 
 pytestmark = pytest.mark.filterwarnings(
     "error::UserWarning", "error::RuntimeWarning", "error::DeprecationWarning"
@@ -390,3 +391,35 @@ def test_a_confusion_matrix_without_mistakes_can_be_drawn():
     (axis,) = rendered(plots.confusion_matrix(np.diag([3, 4]), "01")).axes
     assert limits(axis) == (0, 1)
     assert numbers(axis) == ["3", "4"]
+
+
+def boxes_of(figure):
+    return [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+
+
+def test_a_layer_diagram_has_a_box_for_each_layer_and_an_arrow_for_each_join():
+    layers = keras.layers
+    x = keras.Input((8, 8, 4))
+    y = layers.Conv2D(4, 3, padding="same", name="first")(x)
+    out = layers.Dense(2)(layers.Flatten()(layers.MaxPooling2D()(layers.Add()([x, y]))))
+    model = keras.Model(x, out)
+    model.get_layer("first").trainable = False
+    figure = plots.layer_diagram(model)
+    boxes = boxes_of(figure)
+    assert len(boxes) == len(model.layers) == 6
+    arrows = [text for text in figure.axes[0].texts if not text.get_text()]
+    assert len(arrows) == 6  # one of them passes over the convolution
+    colours = [box.get_facecolor()[:3] for box in boxes]
+    grey, blue = colours[1], colours[5]
+    assert grey[0] == grey[1] == grey[2] != 1
+    assert blue[2] > blue[0]
+    assert boxes[0].get_height() > boxes[3].get_height()  # half the side
+
+
+def test_a_model_inside_a_model_is_one_box():
+    base = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="base")
+    net = keras.Sequential([base, keras.layers.Flatten(), keras.layers.Dense(1)])
+    net(np.zeros((1, 8, 8, 3)))
+    figure = plots.layer_diagram(net)
+    assert len(boxes_of(figure)) == 3
+    assert "base" in figure.axes[0].texts[0].get_text()

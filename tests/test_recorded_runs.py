@@ -12,7 +12,7 @@ from tools.record import source_hash
 
 # The course's own base is made by another command: see test_pretrain.
 NAMES = sorted({path.name for path in runs.RUNS_FOLDER.glob("[!.]*")} - {"course_base"})
-CATS = ("plain", "dropout", "augmented", "both")
+CATS = ("plain", "plain_long", "dropout", "augmented", "both")
 # Between which test accuracies the notebooks' words are true.
 ACCURACY = {
     "mnist_convnet-real": (0.99, 1),
@@ -59,8 +59,9 @@ def test_every_training_that_a_notebook_recalls_is_recorded(path):
     cells = nbformat.read(path, as_version=4).cells
     tags = {tag for cell in cells for tag in cell.metadata.get("tags", [])}
     for kind in (tag.removeprefix("run-") for tag in tags if tag.startswith("run-")):
-        if kind != "cats_plain_long":  # the control that notebook 5 leaves to the reader
-            assert {f"{kind}-real", f"{kind}-embedded"} <= set(NAMES)
+        assert f"{kind}-embedded" in NAMES
+        # With photos, the control of notebook 5 takes hours: it is left to the reader.
+        assert f"{kind}-real" in NAMES or kind == "cats_plain_long"
 
 
 # Measured again

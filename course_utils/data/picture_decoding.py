@@ -187,19 +187,12 @@ def _orientation(picture: "Image.Image") -> int:
 
 def _turned(picture: "Image.Image", orientation: int) -> "Image.Image":
     """Turn a picture upright."""
-    from PIL.Image import Transpose
+    from PIL.Image import Transpose as T
 
     # ImageOps.exif_transpose also writes the EXIF data anew, which fails where it is damaged.
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    return picture.transpose(turns[orientation]) if orientation in turns else picture
+    turns = [T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.FLIP_TOP_BOTTOM, T.TRANSPOSE]
+    turns += [T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90]
+    return picture.transpose(turns[orientation - 2]) if orientation > 1 else picture
 
 
 def _rgb(picture: "Image.Image") -> "Image.Image":

@@ -87,30 +87,16 @@ def _cat_or_dog(kind: str, rng: np.random.Generator, lie: str | None) -> Figure:
 def _cat_skull(rng: np.random.Generator) -> Shape:
     """Draw a wide skull with full cheeks, which may have tufts."""
     width, chin, tuft = rng.uniform(0.98, 1.08), rng.uniform(0.78, 0.88), rng.uniform(0.0, 0.12)
-    right = [
-        (0.0, -0.8),
-        (0.52, -0.74),
-        (0.9, -0.4),
-        (width, 0.08),
-        (width + tuft, 0.36),
-        (0.72, 0.64),
-        (0.36, chin - 0.04),
-    ]
+    right = [(0.0, -0.8), (0.52, -0.74), (0.9, -0.4), (width, 0.08)]
+    right += [(width + tuft, 0.36), (0.72, 0.64), (0.36, chin - 0.04)]
     return Shape(smooth(symmetric(right, chin), 3), "coat", head=True)
 
 
 def _dog_skull(rng: np.random.Generator) -> Shape:
     """Draw a skull that is higher than wide, with the cheeks running into the muzzle."""
     width, chin = rng.uniform(0.84, 0.96), rng.uniform(0.86, 0.98)
-    right = [
-        (0.0, -0.92),
-        (0.46, -0.86),
-        (0.8, -0.52),
-        (width, -0.08),
-        (width - 0.06, 0.36),
-        (0.66, 0.7),
-        (0.34, chin - 0.04),
-    ]
+    right = [(0.0, -0.92), (0.46, -0.86), (0.8, -0.52), (width, -0.08)]
+    right += [(width - 0.06, 0.36), (0.66, 0.7), (0.34, chin - 0.04)]
     return Shape(smooth(symmetric(right, chin), 3), "coat", head=True)
 
 
@@ -147,16 +133,9 @@ def _pointed_ears(rng: np.random.Generator) -> Ears:
 def _floppy_ears(rng: np.random.Generator) -> Ears:
     """Draw two long ears that hang down at the sides: shapes behind and before, and the tips."""
     out, low, wide = rng.uniform(1.0, 1.16), rng.uniform(0.6, 1.25), rng.uniform(0.2, 0.3)
-    outline = [
-        (0.42, -0.86),
-        (0.86, -0.86),
-        (out, -0.3),
-        (out + 0.06, low - 0.35),
-        (out - 0.1, low),
-        (out - wide - 0.14, low - 0.1),
-        (out - wide - 0.22, low - 0.5),
-        (0.66, -0.42),
-    ]
+    outline = [(0.42, -0.86), (0.86, -0.86), (out, -0.3), (out + 0.06, low - 0.35)]
+    outline += [(out - 0.1, low), (out - wide - 0.14, low - 0.1)]
+    outline += [(out - wide - 0.22, low - 0.5), (0.66, -0.42)]
     points = smooth(outline, 4)
     tip = tuple(points[np.argmax(points[:, 1])])
     shapes, tips = _pair_of_ears(rng, [(points, _ear_fill(rng))], tip, (0.6, -0.7))

@@ -117,16 +117,8 @@ def _box(rng: np.random.Generator) -> list[Shape]:
 
 def _cushion(rng: np.random.Generator) -> list[Shape]:
     """Draw a cushion with pulled corners."""
-    corners = [
-        (-1, -0.8),
-        (0, -0.6),
-        (1, -0.8),
-        (0.85, 0),
-        (1, 0.8),
-        (0, 0.6),
-        (-1, 0.8),
-        (-0.85, 0),
-    ]
+    corners = [(-1, -0.8), (0, -0.6), (1, -0.8), (0.85, 0), (1, 0.8), (0, 0.6)]
+    corners += [(-1, 0.8), (-0.85, 0)]
     return [Shape(smooth(corners), "coat"), Shape(ellipse(0, 0, 0.1, 0.1, 0.0, 8), "nose", 0.0)]
 
 

@@ -11,22 +11,3 @@ from course_utils.explain.localization_scores import (
     energy_inside,
     pointing_game,
 )
-
-__all__ = [
-    "box_area_share",
-    "cam",
-    "canvas_size",
-    "centre_hits",
-    "deletion_curve",
-    "deprocess",
-    "energy_inside",
-    "grad_cam",
-    "hires_cam",
-    "is_empty",
-    "maximise",
-    "outputs",
-    "overlay",
-    "pointing_game",
-    "scaled",
-    "upsample",
-]

@@ -214,7 +214,8 @@ def _weighted_maps(
 ) -> np.ndarray:
     """Add up maps with their weights, batch by batch."""
     pictures = as_batch(steps, x)
-    classes = _check_target(target, len(pictures), max(score.shape[-1], 2))
+    known = max(score.shape[-1], 2)
+    classes = None if target is None else check_classes(target, len(pictures), known)
     sums = []
     for first in range(0, len(pictures), batch_size):
         part = slice(first, first + batch_size)
@@ -250,11 +251,6 @@ def _averaged_maps(score: Step) -> tuple[Step, tf.Tensor]:
             f"{score.name!r} comes {pooling.name!r}. Grad-CAM explains this one too."
         )
     return pooling.sources[0], ops.cast(dense.kernel, "float32")
-
-
-def _check_target(target: Target, count: int, classes: int) -> np.ndarray | None:
-    """Return the class to explain for each picture, or None for the predicted ones."""
-    return None if target is None else check_classes(target, count, classes)
 
 
 def _both_directions(scores: tf.Tensor) -> tf.Tensor:

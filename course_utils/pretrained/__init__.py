@@ -21,19 +21,3 @@ from course_utils.pretrained.course_nets import (
     trained_convnet,
 )
 from course_utils.pretrained.features import extract
-
-__all__ = [
-    "BASES",
-    "Preprocessing",
-    "available",
-    "base_of",
-    "build",
-    "convnet",
-    "extract",
-    "fine_tuned",
-    "on_base",
-    "preprocessing",
-    "settle",
-    "tier",
-    "trained_convnet",
-]

@@ -459,22 +459,6 @@ WRONG = {
         "def thaw(base):\n    base.trainable = True",
         *("keras.Sequential([keras.layers.Dense(1)])", "None"),
     ],
-    "8.6": [
-        changed(READ, ('subset="validation"', 'subset="training"')),
-        changed(
-            READ, ('subset="validation", **', 'subset="validation", **options | {"seed": 1}) #')
-        ),
-        changed(READ, ("0.25", "0.5")),
-        changed(READ, ("(96, 96)", "(64, 64)")),
-        changed(READ, ('"batch_size": 8', '"batch_size": 32')),
-        changed(READ, ('"seed": 0', '"seed": 0, "label_mode": "categorical"')),
-        changed(READ, ("return training, validation", "return training")),
-        changed(READ, ("return training, validation", "")),
-        changed(READ, ("return training, validation", "return training, training.take(0)")),
-        "lambda: 1",
-        "keras.utils",
-    ],
-    "8.7": ["1 / 3", "0.5", "60", "0.4", "0.445", "'0.6'", "[0.6, 0.25, 0.15]", "None", "1", "0"],
     "9.1": ["5184", "350464", "341056", "1401856", "18496", "15552", "'331776'", "(72, 72, 64)"],
     "9.2": [
         "lambda maps: int(maps.any(axis=(0, 1)).sum())",
@@ -615,6 +599,25 @@ WRONG = {
         changed(GRAD_CAM, ("maps, score = both(x)", "pass")),
         *("np.zeros((3, 5, 5))", "lambda net, x: x", "'tf.GradientTape'"),
     ],
+    "12.1": [
+        changed(READ, ('subset="validation"', 'subset="training"')),
+        changed(
+            READ, ('subset="validation", **', 'subset="validation", **options | {"seed": 1}) #')
+        ),
+        changed(READ, ("0.25", "0.5")),
+        changed(READ, ("(96, 96)", "(64, 64)")),
+        changed(READ, ('"batch_size": 8', '"batch_size": 32')),
+        changed(READ, ('"seed": 0', '"seed": 0, "label_mode": "categorical"')),
+        changed(READ, ("return training, validation", "return training")),
+        changed(READ, ("return training, validation", "")),
+        changed(READ, ("return training, validation", "return training, training.take(0)")),
+        "lambda: 1",
+        "keras.utils",
+    ],
+    "12.2": ["1 / 3", "0.5", "60", "0.4", "0.445", "'0.6'", "[0.6, 0.25, 0.15]", "None", "1", "0"],
+    "12.3": ["1 / 6", "1 / 90", "1 / 30", "18", "0.2", "5.6", "'1/18'", "[1 / 18]", "None", "1"],
+    "12.4": ["0.75", "0.7", "0.8", "0.4", "0.3", "60", "'0.6'", "[0.8, 0.6]", "None", "15"],
+    "12.5": ["'breed'", "'photo'", "'day'", "'class'", "2", "['dog']", "None", "'cat'"],
 }
 
 # Nothing that any exercise asks for.
