@@ -47,7 +47,7 @@ def test_the_switch_is_turned_on_and_the_seed_changed():
     assert "set_random_seed(2)" in source
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_recording_a_notebook_makes_runs_that_fit_it(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RUNS_FOLDER", tmp_path / "runs")
     (tmp_path / "runs").mkdir()

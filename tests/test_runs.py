@@ -283,6 +283,7 @@ def test_a_file_of_something_else_is_an_error(run, tmp_path, file, content):
         load("first", tmp_path).restore(net())
 
 
+@pytest.mark.full
 def test_a_flipped_bit_is_found_or_does_no_harm(run):
     path = run.folder / "weights.npz"
     content = path.read_bytes()

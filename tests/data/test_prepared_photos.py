@@ -433,7 +433,7 @@ def test_the_user_keeps_the_settings_of_pillow(tmp_path, target, monkeypatch, se
     assert setting == ImageFile.LOAD_TRUNCATED_IMAGES
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
 def test_large_and_hostile_pictures_do_not_fill_the_memory(tmp_path, target, members_of_corpus):
     large = Image.new("I;16", (7000, 7000))
@@ -894,7 +894,7 @@ def said(process):
     return summary, int(steps)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("options", [(), ("new",)])
 def test_killed_at_any_moment_and_repeated_it_makes_the_identical_tree(tmp_path, target, options):
     source = source_for_processes(tmp_path)

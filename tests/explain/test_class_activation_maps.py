@@ -178,7 +178,9 @@ def branching_net():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [digits_net, photo_net, branching_net])
+@pytest.mark.parametrize(
+    "make", [digits_net, photo_net, pytest.param(branching_net, marks=pytest.mark.full)]
+)
 def test_grad_cam_equals_that_of_tf_keras_vis(make):
     model, shape, names = make()
     x = np.random.default_rng(3).random((4, *shape)).astype("float32")
