@@ -39,7 +39,7 @@ test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, u
 test-fast: $(VENV)/ready-test lint ## Check what can be checked in a minute, after each change
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
-test-more: $(VENV)/ready-test ## Check what takes longer: trainings in full, the large networks, the browser
+test-more: $(VENV)/ready-test ## Check what takes longer: trainings, the large networks, the browser
 	$(PYTEST) --dist loadfile -m "full or browser" --durations 20
 
 test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk

@@ -327,8 +327,9 @@ def _is_there(path: Path) -> bool:
 def _real(source: Source, folder: Path) -> Dataset:
     """Read a real set, and say what to do where its files are broken."""
     try:
-        read = _read_svhn if source.name == "svhn" else _read_one
-        arrays = read(source, folder)
+        is_svhn = source.name == "svhn"
+        file = folder / source.files[0]
+        arrays = _read_svhn(source, folder) if is_svhn else read_npz(source, file)
     except DataError as error:
         raise DataError(
             f"{error} Move what is there away, or fetch {source.title} again: "
@@ -337,11 +338,6 @@ def _real(source: Source, folder: Path) -> Dataset:
     labels = {name: array.astype(np.int64) for name, array in arrays.items() if name[0] == "y"}
     about = {"name": source.name, "title": source.title, "tier": "real"}
     return Dataset(**about, class_names=source.class_names, **arrays | labels)
-
-
-def _read_one(source: Source, folder: Path) -> dict[str, np.ndarray]:
-    """Read a set that is one ``.npz`` file."""
-    return read_npz(source, folder / source.files[0])
 
 
 def _read_svhn(source: Source, folder: Path) -> dict[str, np.ndarray]:

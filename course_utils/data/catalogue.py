@@ -75,12 +75,8 @@ def _source(name: str, entry: dict[str, Any]) -> Source:
     return Source(name=name, downloads=tuple(downloads), **entry)
 
 
-SOURCES: dict[str, Source] = {
-    name: _source(name, entry)
-    for name, entry in tomllib.loads(
-        Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    ).items()
-}
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+SOURCES: dict[str, Source] = {name: _source(name, entry) for name, entry in _TABLE.items()}
 
 
 def how_to_get(name: str, force: bool = False) -> str:

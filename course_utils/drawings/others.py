@@ -419,9 +419,7 @@ def _by_name(*draw: Callable[[np.random.Generator], Figure]) -> dict[str, Callab
 
 
 #: How the head of each animal is drawn.
-ANIMALS = _by_name(
-    *(_rabbit, _bear, _mouse, _pig, _frog, _owl, _cow, _sheep),
-    *(_elephant, _monkey, _chick, _hedgehog),
-)
+ANIMALS = _by_name(_rabbit, _bear, _mouse, _pig, _frog, _owl, _cow, _sheep)
+ANIMALS |= _by_name(_elephant, _monkey, _chick, _hedgehog)
 #: How each thing is drawn.
 OBJECTS = _by_name(_house, _car, _tree, _cup, _umbrella, _flower, _boat, _mushroom)

@@ -130,15 +130,7 @@ def grad_cam(
     >>> grad_cam(model, np.ones((2, 8, 8, 1)), target=0).shape
     (2, 6, 6)
     """
-    steps = trace(model)
-    score, step = class_scores(steps), _maps_of(steps, layer)
-
-    def weigh(known, classes):
-        """Return the maps A_k and their weights alpha_k."""
-        maps, gradient = _maps_and_gradient(known, step, score, classes)
-        return maps, tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-
-    return np.maximum(_weighted_maps(steps, x, score, target, batch_size, weigh), 0)
+    return _by_gradient(True, model, x, layer, target, batch_size)
 
 
 def hires_cam(
@@ -181,12 +173,18 @@ def hires_cam(
     >>> hires_cam(model, np.ones((2, 8, 8, 1)), target=1).shape
     (2, 6, 6)
     """
+    return _by_gradient(False, model, x, layer, target, batch_size)
+
+
+def _by_gradient(average: bool, model: keras.Model, x, layer, target, batch_size) -> np.ndarray:
+    """Add up maps weighted by the gradient, averaged over each map or at each place."""
     steps = trace(model)
     score, step = class_scores(steps), _maps_of(steps, layer)
 
     def weigh(known, classes):
-        """Return the maps A_k and the gradient at each of their places."""
-        return _maps_and_gradient(known, step, score, classes)
+        """Return the maps A_k and their weights."""
+        maps, gradient = _maps_and_gradient(known, step, score, classes)
+        return maps, tf.reduce_mean(gradient, (1, 2), keepdims=True) if average else gradient
 
     return np.maximum(_weighted_maps(steps, x, score, target, batch_size, weigh), 0)
 
