@@ -129,7 +129,7 @@ def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> D
     for part in parts:
         for path, why in part.left_out.items():
             # Files of other kinds do no harm beside the pictures.
-            if picture_folders.is_named_as_picture(path):
+            if path.suffix in (".jpg", ".png"):
                 raise DataError(
                     f"{path}, a picture of {title}, cannot be read: {why}. "
                     f"Move {folder} away; it is then made again."

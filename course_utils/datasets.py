@@ -6,7 +6,6 @@ digits that comes with scikit-learn. Nothing in this module downloads anything.
 
 import os
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +13,6 @@ import numpy as np
 from course_utils.data.catalogue import SOURCES, Source, how_to_get
 from course_utils.data.settings import DataError, Tier, data_folder, forced_tier
 from course_utils.data.verification import problem, read_npz
-
-_LUMINANCE = (0.2125, 0.7154, 0.0721)
-
-# Pictures inside the installed packages, so that none of them is ever downloaded.
-_PHOTO_FILES = {
-    "astronaut": ("skimage", "data/astronaut.png"),
-    "brick": ("skimage", "data/brick.png"),
-    "cat": ("skimage", "data/chelsea.png"),
-    "coffee": ("skimage", "data/coffee.png"),
-    "coins": ("skimage", "data/coins.png"),
-    "flower": ("sklearn", "datasets/images/flower.jpg"),
-    "grass": ("skimage", "data/grass.png"),
-    "gravel": ("skimage", "data/gravel.png"),
-    "photographer": ("skimage", "data/camera.png"),
-    "rocket": ("skimage", "data/rocket.jpg"),
-    "temple": ("sklearn", "datasets/images/china.jpg"),
-}
-PHOTOS: tuple[str, ...] = tuple(_PHOTO_FILES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +55,11 @@ class Dataset:
         'Handwritten digits (embedded tier): 1,347 training and 450 test images of 28 x 28, ...'
         """
         shape = " x ".join(str(side) for side in self.x_train.shape[1:])
-        parts = f"{len(self.x_train):,} training and {len(self.x_test):,} test"
-        if self.x_validation is not None:
-            parts = (
-                f"{len(self.x_train):,} training, {len(self.x_validation):,} validation "
-                f"and {len(self.x_test):,} test"
-            )
+        parts = {"training": self.x_train, "validation": self.x_validation, "test": self.x_test}
+        counts = [f"{len(x):,} {part}" for part, x in parts.items() if x is not None]
         return (
-            f"{self.title} ({self.tier} tier): {parts} images of {shape}, "
-            f"{len(self.class_names)} classes"
+            f"{self.title} ({self.tier} tier): {', '.join(counts[:-1])} and {counts[-1]} images "
+            f"of {shape}, {len(self.class_names)} classes"
         )
 
 
@@ -192,10 +169,12 @@ def textures(size: int = 28) -> Dataset:
     >>> data.x_train.shape, data.class_names
     ((486, 28, 28), ('brick', 'grass', 'gravel'))
     """
+    import skimage.data
+
     if not 1 <= size <= 256:
         raise ValueError(f"size is {size}; expected 1 to 256 pixels.")
     names = ("brick", "grass", "gravel")
-    halves = [np.split(photo(name)[..., 0], 2, axis=1) for name in names]
+    halves = [np.split(getattr(skimage.data, name)(), 2, axis=1) for name in names]
     rows, columns = (length // size for length in halves[0][0].shape)
     images = []
     for half in zip(*halves, strict=True):
@@ -206,89 +185,30 @@ def textures(size: int = 28) -> Dataset:
     return Dataset("textures", "Textures", "embedded", images[0], labels, images[1], labels, names)
 
 
-def photo(name: str) -> np.ndarray:
-    """Return a colour photo from the pictures that scikit-image and scikit-learn bring along.
-
-    Parameters
-    ----------
-    name : str
-        One of ``PHOTOS``.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-        Red, green and blue; a grey photo has three equal channels.
-
-    Raises
-    ------
-    ValueError
-        If there is no photo of this name.
-
-    Notes
-    -----
-    "temple" is by danielbuechele and "flower" by vultilion, both CC BY 2.0 (see scikit-learn's
-    ``datasets/images/README.txt``); ``skimage.data`` says who took the others.
-
-    Examples
-    --------
-    >>> photo("cat").shape
-    (300, 451, 3)
-    """
-    from PIL import Image
-
-    if name not in _PHOTO_FILES:
-        raise ValueError(f"There is no photo named {name!r}; choose one of {', '.join(PHOTOS)}.")
-    package, file = _PHOTO_FILES[name]
-    (home,) = find_spec(package).submodule_search_locations
-    with Image.open(Path(home) / file) as picture:
-        return np.array(picture.convert("RGB"))
-
-
 def grey(images: np.ndarray) -> np.ndarray:
-    """Return the luminance of images, between 0 (black) and 1 (white).
-
-    Luminance is 0.2125 red + 0.7154 green + 0.0721 blue (Rec. 709), as in
-    ``skimage.color.rgb2gray``.
+    """Make images grey, with values from 0 (black) to 1 (white).
 
     Parameters
     ----------
-    images : ndarray
-        ``uint8`` (0 to 255), or floating point between 0 and 1. The shape says what it is:
-        (H, W) is one grey image; (H, W, 3), three axes with the last of length 3, one
-        colour image; (N, H, W), three axes with any other last length, N grey images;
-        (N, H, W, 3), N colour images. Grey images that are 3 pixels wide can thus be
-        given one by one only.
+    images : ndarray of uint8, or of floats in [0, 1], shape (..., H, W) or (..., H, W, 3)
 
     Returns
     -------
-    ndarray of float64, shape (H, W) or (N, H, W)
-
-    Raises
-    ------
-    ValueError
-        If the shape is another, the array is empty, or a value is out of range.
-    TypeError
-        If the values are neither ``uint8`` nor floating point.
+    ndarray of float, shape (..., H, W)
+        The luminance of colours, as ``skimage.color.rgb2gray`` weighs them.
 
     Examples
     --------
-    >>> grey(np.array([[[255, 0, 0], [255, 255, 255]]], dtype=np.uint8)).tolist()
+    >>> grey(np.array([[[255, 0, 0], [255, 255, 255]]], dtype=np.uint8)).round(4).tolist()
     [[0.2125, 1.0]]
     >>> grey(np.array([[0, 255]], dtype=np.uint8)).tolist()
     [[0.0, 1.0]]
     """
-    images = np.asarray(images)
-    colour = images.ndim in (3, 4) and images.shape[-1] == 3
-    if images.size == 0 or not (colour or images.ndim in (2, 3)):
-        raise ValueError(
-            f"Images of shape {images.shape} are neither (H, W) nor (H, W, 3), "
-            "(N, H, W) or (N, H, W, 3)."
-        )
-    top = _largest_value(images)
-    if not colour:
-        return images / top
-    red, green, blue = (images[..., channel] / top for channel in range(3))
-    return _LUMINANCE[0] * red + _LUMINANCE[1] * green + _LUMINANCE[2] * blue
+    from skimage.color import rgb2gray
+    from skimage.util import img_as_float
+
+    has_colours = np.ndim(images) > 2 and np.shape(images)[-1] == 3
+    return rgb2gray(images) if has_colours else img_as_float(images)
 
 
 def _named(names: tuple[str, ...]) -> list[Source]:
@@ -363,17 +283,3 @@ def _enlarged(images: np.ndarray) -> np.ndarray:
     large = resize(images, (len(images), 20, 20), order=3, mode="constant", clip=False)
     values = np.rint(np.clip(large / 16, 0, 1) * 255).astype(np.uint8)
     return np.pad(values, ((0, 0), (4, 4), (4, 4)))
-
-
-def _largest_value(images: np.ndarray) -> float:
-    """Return what stands for white in these images, 255 or 1, after checking the values."""
-    if images.dtype == np.uint8:
-        return 255.0
-    if images.dtype.kind != "f":
-        raise TypeError(f"Images of {images.dtype} are neither uint8 nor floating point.")
-    if not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(
-            f"Floating-point images must lie between 0 and 1; "
-            f"these go from {images.min():g} to {images.max():g}."
-        )
-    return 1.0

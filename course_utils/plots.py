@@ -357,34 +357,6 @@ def bank_responses(
     return _finished(figure)
 
 
-def receptive_fields(image: np.ndarray, windows: Mapping[str, tuple[int, int]]) -> Figure:
-    """Draw on an image the square that one output pixel of each layer sees.
-
-    Parameters
-    ----------
-    image : array of shape (H, W)
-    windows : mapping of str to (int, int)
-        Label, and first and past-the-last pixel, the same for rows and columns, as
-        `convolution.receptive_window` finds them.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> len(receptive_fields(np.eye(28), {"conv 1": (0, 3), "conv 2": (0, 5)}).axes)
-    2
-    """
-    figure, axes = plt.subplots(1, len(windows), figsize=(2.3 * len(windows), 2.7), squeeze=False)
-    for axis, (label, (start, stop)) in zip(axes.flat, windows.items(), strict=True):
-        show_image(axis, image, label)
-        size = stop - start
-        for style in ({"fc": COLORS[1], "alpha": 0.35}, {"fill": False, "ec": COLORS[1], "lw": 3}):
-            axis.add_patch(Rectangle((start - 0.5, start - 0.5), size, size, **style))
-    return _finished(figure)
-
-
 def histories(runs: Mapping[str, History], metrics: Sequence[str] = ("accuracy", "loss")) -> Figure:
     """Draw training curves: one panel for each metric, one colour for each run.
 
@@ -479,41 +451,6 @@ def layer_diagram(model: Any, title: str = "") -> Figure:
         axis.annotate("", (to_x - 0.3, to_y), (x + 0.3, y), arrowprops=arrow)
     axis.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-rows / 2 - 0.3, rows / 2), title=title)
     axis.set_axis_off()
-    return _finished(figure)
-
-
-def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """Draw a confusion matrix; the mistakes are coloured, the hits only numbered.
-
-    Parameters
-    ----------
-    counts : int array of shape (C, C)
-        Rows are the true classes, columns the predicted ones.
-    class_names : sequence of C str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> len(confusion_matrix(np.array([[9, 1], [2, 8]]), ["cat", "dog"]).axes)
-    1
-    """
-    mistakes = counts * (1 - np.eye(len(counts)))
-    size = 0.5 * len(counts) + 1.5
-    figure, axis = plt.subplots(figsize=(size, size))
-    axis.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(mistakes.max(), 1))
-    for (row, column), count in np.ndenumerate(counts):
-        if count:
-            style = {"weight": "bold"} if row == column else {}
-            ink = "white" if mistakes[row, column] > 0.6 * mistakes.max() else "black"
-            style |= {"color": ink, "fontsize": 9, "ha": "center", "va": "center"}
-            axis.text(column, row, str(count), **style)
-    places = range(len(class_names))
-    axis.set_xticks(places, class_names, rotation=45 if len(max(class_names, key=len)) > 2 else 0)
-    axis.set_yticks(places, class_names)
-    axis.set(xlabel="predicted", ylabel="true")
     return _finished(figure)
 
 

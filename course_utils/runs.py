@@ -9,7 +9,6 @@ precision).
 import json
 import os
 import platform
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.backend import keras
-from course_utils.data.atomic_folder import make_once
-from course_utils.data.settings import COURSE_FOLDER, DataError
+from course_utils.data.settings import COURSE_FOLDER
 
 History = dict[str, list[float]]
 RUNS_FOLDER = COURSE_FOLDER / "data" / "runs"
@@ -133,8 +131,7 @@ def recall(
     Returns
     -------
     Run
-        With ``history`` and ``card``. While ``make record`` runs a notebook, ``COURSE_RECORD``
-        names a folder: then the net is trained, and kept there.
+        With ``history`` and ``card``.
 
     Raises
     ------
@@ -149,28 +146,42 @@ def recall(
     >>> run = recall("mnist_dense-real", net, lambda net: {})
     Recorded run mnist_dense-real: 5 epochs in 17 s on 2 cores, test accuracy 98.23%.
     """
-    folder, only = (os.environ.get(f"COURSE_RECORD{key}", "") for key in ("", "_ONLY"))
-    if folder and only:
-        live = name.rpartition("-")[0] in only.split()
-    if not live:
+    if live:
+        run = trained(name, net, train)
+        run.card.update(measured(net, test))
+    else:
         run = load(name)
         if run.card.get("weights", True):
             run.restore(net)
-    else:
-        start = time.perf_counter()
-        history = {key: [float(v) for v in values] for key, values in train(net).items()}
-        card = {"epochs": len(history["loss"]), "seconds": round(time.perf_counter() - start, 1)}
-        if folder:
-            halve_weights(net)  # so that what is measured is what is kept
-        if test is not None:
-            measured = net.evaluate(*test, batch_size=100, verbose=0, return_dict=True)
-            card["test_accuracy"] = round(measured["accuracy"], 4)
-        card |= {"parameters": net.count_params(), "optimizer": _optimizer(net)}
-        run = Run(name, {"name": name, **card, **_machine()}, history)
-        if folder:
-            run = record(name, net, history, card, Path(folder))
     print(run.sentence())
     return run
+
+
+def trained(name: str, net: keras.Model, train: Callable[[keras.Model], History]) -> Run:
+    """Train a net here and now, and describe how that went.
+
+    Parameters
+    ----------
+    name, net, train
+        As for `recall`.
+
+    Returns
+    -------
+    Run
+    """
+    start = time.perf_counter()
+    history = {key: [float(v) for v in values] for key, values in train(net).items()}
+    card = {"epochs": len(history["loss"]), "seconds": round(time.perf_counter() - start, 1)}
+    card |= {"parameters": net.count_params(), "optimizer": _optimizer(net), **machine()}
+    return Run(name, {"name": name, **card}, history)
+
+
+def measured(net: keras.Model, test: tuple[np.ndarray, np.ndarray] | None) -> dict[str, float]:
+    """Measure the test accuracy of a net as its card keeps it; nothing without a test part."""
+    if test is None:
+        return {}
+    found = net.evaluate(*test, batch_size=100, verbose=0, return_dict=True)
+    return {"test_accuracy": round(found["accuracy"], 4)}
 
 
 def _optimizer(net: keras.Model) -> dict[str, Any]:
@@ -207,91 +218,6 @@ def trained_weights(model: keras.Model) -> list[keras.Variable]:
         elif layer.trainable:
             found += layer.weights
     return found
-
-
-def halve_weights(model: keras.Model) -> None:
-    """Round the weights of a model to half precision, as `record` stores them.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Changed in place.
-
-    Raises
-    ------
-    RunError
-        If a weight is NaN, or too large for half precision (beyond 65,504).
-    """
-    kept = trained_weights(model)
-    weights = [np.asarray(weight) for weight in kept]
-    if any(np.isnan(weight).any() for weight in weights):
-        raise RunError(
-            f"{model.name!r} holds weights that are NaN: its training has diverged. "
-            "Train it again, with a smaller learning rate."
-        )
-    with np.errstate(over="ignore"):
-        halves = [weight.astype(np.float16) for weight in weights]
-    if not all(np.isfinite(half).all() for half in halves):
-        raise RunError(f"{model.name!r} holds weights beyond 65,504, too large to record.")
-    for weight, half in zip(kept, halves, strict=True):
-        weight.assign(half)
-
-
-def record(
-    name: str,
-    model: keras.Model,
-    history: History,
-    card: dict[str, Any],
-    folder: Path = RUNS_FOLDER,
-    weights: bool = True,
-) -> Run:
-    """Keep a trained model: weights, history and card.
-
-    Parameters
-    ----------
-    name : str
-        Name of the run. A run of that name is replaced once the new one is complete.
-    model : keras.Model
-        Trained. Its weights are rounded to half precision, so that it is what is recorded.
-    history : dict of str to list of float
-        As ``fit`` returns it.
-    card : dict
-        What was trained, on what and how; versions and machine are added.
-    folder : pathlib.Path
-        Folder that holds the runs.
-    weights : bool
-        Whether to keep the weights too, or only history and card.
-
-    Returns
-    -------
-    Run
-        The run as it can be loaded.
-
-    Raises
-    ------
-    RunError
-        If something that is no run has its name, the folder cannot be written, a number in the
-        history is not finite, or a weight is NaN or too large for half precision.
-    """
-    _check_place(name, folder)
-    halve_weights(model)
-    halves = [np.asarray(weight).astype(np.float16) for weight in trained_weights(model)]
-    card = {"name": name, "model": model.name, **card, "weights": weights, **_machine()}
-
-    def write(draft: Path) -> None:
-        """Write the files of the run."""
-        _write_json(draft / "card.json", card)
-        _write_json(draft / "history.json", history)
-        if weights:
-            np.savez_compressed(draft / "weights.npz", *halves)
-
-    try:
-        make_once(folder / name, lambda: False, write, replace=True)
-    except (DataError, TypeError, ValueError) as error:
-        # What a DataError advises, to set COURSE_DATA, moves no runs.
-        reason = error.__cause__ or error
-        raise RunError(f"Run {name!r} could not be written to {folder}: {reason}.") from error
-    return load(name, folder)
 
 
 def load(name: str, folder: Path = RUNS_FOLDER) -> Run:
@@ -349,18 +275,6 @@ def accuracies(name: str, folder: Path = RUNS_FOLDER) -> list[float]:
     return [load(run, folder).card["test_accuracy"] for run in (name, *others)]
 
 
-def _check_place(name: str, folder: Path) -> None:
-    """Refuse a name that is none, or that something else than a run has."""
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise RunError(f"{name!r} is no name for a run: use letters, digits, '-', '_' and '.'.")
-    target = folder / name
-    if os.path.lexists(target) and not (target / "card.json").is_file():
-        raise RunError(
-            f"{target} is no recorded run: there is no card.json in it. "
-            "Move it away, or choose another name."
-        )
-
-
 def _read_weights(path: Path) -> list[np.ndarray]:
     """Read the arrays of a weights file in order; pickles are refused."""
     try:
@@ -392,20 +306,7 @@ def _unreadable(path: Path, error: Exception) -> RunError:
     )
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON that reads well in a diff, with the same bytes on every system."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
-    path.write_text(text + "\n", "utf-8", newline="\n")
-
-
-def _plain(value: Any) -> Any:
-    """Turn a number of NumPy into one of Python; refuse anything else."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} is neither text nor a number that JSON can hold")
-
-
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """Describe what a run was trained with."""
     packages = ("keras", "tensorflow", "numpy")
     return {

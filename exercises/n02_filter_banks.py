@@ -125,7 +125,7 @@ EXERCISES = [
         ),
         remark="""
             Match the wave: eight pixels from stripe to stripe, in the given direction.
-            `plots.complex_filter` shows the kernel at work.
+            `plots.image_grid([kernel.real, kernel.imag], signed=True)` shows it.
         """,
     ),
     Exercise(

@@ -14,16 +14,18 @@ from course_utils.data.settings import COURSE_FOLDER
 
 # Everything that a notebook may import before it needs Keras.
 LIGHT = [
-    *("cats_and_dogs", "convolution", "datasets", "drawings", "filters", "picture_folders"),
+    *("cats_and_dogs", "convolution", "datasets", "drawings", "duplicates", "filters"),
+    "picture_folders",
     *("plots", "widgets", "data.atomic_folder", "data.catalogue", "data.download"),
-    *("data.http_download", "data.photo_archives", "data.picture_decoding"),
+    *("data.http_download", "data.kept_arrays", "data.photo_archives", "data.picture_decoding"),
     *("data.prepared_photos", "data.settings", "data.verification"),
 ]
 HEAVY = [
     *("augmentation", "backend", "live_plot", "runs", "explain.class_activation_maps"),
     *("explain.heatmap_overlays", "explain.layer_graph", "explain.layer_outputs"),
     *("explain.learned_filters", "explain.localization_scores", "pretrained.bases"),
-    *("pretrained.course_nets", "pretrained.features"),
+    *("pretrained.course_nets", "pretrained.efficientnet_lite", "pretrained.features"),
+    "pretrained.torch_tensors",
 ]
 
 

@@ -54,8 +54,7 @@ def test_recording_a_notebook_makes_runs_that_fit_it(tmp_path, monkeypatch):
     path = tmp_path / "line.ipynb"
     nbformat.write(notebook(), path)
     monkeypatch.setattr("sys.argv", ["record", str(path), "--seeds", "0", "1"])
-    monkeypatch.setenv("COURSE_RECORD", "")
-    monkeypatch.setenv("COURSE_RECORD_ONLY", "")
+    monkeypatch.setenv("PYTHONPATH", "")
     record.main()
     first = json.loads((tmp_path / "runs/line-embedded/card.json").read_text())
     assert first["source"] == record.source_hash(notebook(), "line")

@@ -104,8 +104,6 @@ KINDS = ("mnist_dense", "mnist_convnet", "cats_both", "cats_features", "cats_fin
 def test_the_weights_reach_the_accuracy_on_the_card(name, monkeypatch):
     kind, tier = split(name)
     monkeypatch.setenv("COURSE_TIER", tier)
-    if tier == "real" and "cats_f" in name and not pretrained.available("mobilenet_0.25"):
-        pytest.skip("the weights of MobileNet 0.25 are not on disk")
     try:
         accuracy = measured(kind, tier)
     except DataError:

@@ -15,8 +15,9 @@ import pytest
 from course_utils import runs
 from course_utils.backend import keras
 from course_utils.data.settings import COURSE_FOLDER
-from course_utils.runs import RunError, halve_weights, load, record
+from course_utils.runs import RunError, load
 from tests.examples import IN_CI
+from tools.recording import halve_weights, record, recorder
 
 HISTORY = {"loss": [1.5, 0.25], "accuracy": [0.5, 0.75], "seconds": [0.1, 0.2]}
 CARD = {"data": "some digits", "epochs": 2, "seconds": 12.3, "test_accuracy": 0.9876}
@@ -441,12 +442,12 @@ def refuse(net):
 
 
 def test_a_recorded_training_is_brought_back_with_its_weights(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("COURSE_RECORD", str(tmp_path))
     first = small()
-    recorded = runs.recall("tiny-embedded", first, train, live=True, test=(EYE, LABELS))
+    recall = recorder(tmp_path, ["tiny"])
+    recorded = recall("tiny-embedded", first, train, test=(EYE, LABELS))
     assert recorded.card["parameters"] == 8
+    assert 0 <= recorded.card["test_accuracy"] <= 1
     assert recorded.card["optimizer"] == {"name": "SGD", "learning_rate": pytest.approx(0.01)}
-    monkeypatch.delenv("COURSE_RECORD")
     monkeypatch.setattr(runs, "load", lambda name: load(name, tmp_path))
     second = small()
     run = runs.recall("tiny-embedded", second, refuse)
@@ -463,11 +464,17 @@ def test_on_demand_it_is_trained_here_and_nothing_is_kept(capsys):
     assert capsys.readouterr().out.startswith("Trained here: tiny-embedded: 2 epochs")
 
 
-def test_while_one_run_is_recorded_others_are_only_recalled(monkeypatch, tmp_path):
-    monkeypatch.setenv("COURSE_RECORD", str(tmp_path))
-    monkeypatch.setenv("COURSE_RECORD_ONLY", "other")
+def test_while_one_run_is_recorded_others_are_only_recalled(tmp_path):
     with pytest.raises(RunError, match="No run 'tiny-embedded'"):
-        runs.recall("tiny-embedded", small(), refuse, live=True)
+        recorder(tmp_path, ["other"])("tiny-embedded", small(), refuse, live=True)
+
+
+def test_without_names_what_the_switch_trains_is_recorded(tmp_path):
+    recall = recorder(tmp_path, [])
+    with pytest.raises(RunError, match="No run 'tiny-embedded'"):
+        recall("tiny-embedded", small(), refuse)
+    recall("tiny-embedded", small(), train, live=True)
+    assert load("tiny-embedded", tmp_path).card["epochs"] == 2
 
 
 def test_of_a_net_on_a_frozen_base_only_what_is_trained_is_kept():

@@ -128,7 +128,7 @@ def filter_bank() -> list[Row]:
 
     def with_scipy() -> np.ndarray:
         maps = [
-            [correlate2d(image[..., 0], kernels[:, :, 0, k], "same") for k in range(8)]
+            [correlate2d(image[..., 0], kernels[:, :, 0, k], "same") for k in range(16)]
             for image in few
         ]
         return np.moveaxis(maps, 1, -1)
@@ -305,15 +305,12 @@ def features_and_head() -> list[Row]:
 
     The peer is what a plain listing does: ``predict`` of the base with its preprocessing.
     """
-    tier = (
-        "real"
-        if cats_and_dogs.tier() == "real" and pretrained.available("mobilenet_0.25")
-        else "embedded"
-    )
-    name = {"real": "mobilenet_0.25", "embedded": "course"}[tier]
+    name, part = {"real": ("efficientnet_lite0", 10), "embedded": ("course", 2)}[
+        cats_and_dogs.tier()
+    ]
     size = pretrained.BASES[name].size
-    data = cats_and_dogs.load(photo_size=size, tier=tier)
-    x, y = data.x_train[::2], data.y_train[::2]
+    data = cats_and_dogs.load(photo_size=size)
+    x, y = data.x_train[::part], data.y_train[::part]
     base = pretrained.build(name, size)
     plain = keras.Sequential([keras.Input((size, size, 3)), pretrained.preprocessing(base), base])
 

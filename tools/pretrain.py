@@ -16,6 +16,7 @@ from course_utils import drawings, picture_folders, runs
 from course_utils.augmentation import batches
 from course_utils.data.settings import made_folder
 from course_utils.pretrained import bases
+from tools.recording import record
 
 layers = keras.layers
 
@@ -32,6 +33,19 @@ def source(size: int = SIZE) -> tuple[picture_folders.PictureFolder, picture_fol
         picture_folders.read(folder / part, size, drawings.OTHER_KINDS) for part in COUNTS
     )
     return train, test
+
+
+def with_normalization(size: int = SIZE) -> keras.Model:
+    """Build the course's base with batch normalization behind each convolution, untrained."""
+    x = pixels = keras.Input((size, size, 3))
+    for layer in bases.course_base(size).layers[1:]:
+        if isinstance(layer, layers.MaxPooling2D):
+            x = layers.MaxPooling2D(2, name=layer.name)(x)
+        else:
+            x = layers.Conv2D(layer.filters, 3, padding="same", name=layer.name)(x)
+            x = layers.BatchNormalization(name=f"{layer.name}_norm")(x)
+            x = layers.ReLU(name=f"{layer.name}_relu")(x)
+    return keras.Model(pixels, x, name="course_base")
 
 
 def classifier(base: keras.Model, classes: int) -> keras.Sequential:
@@ -54,7 +68,7 @@ def fold(trained: keras.Model, plain: keras.Model) -> None:
 
     At inference, normalization multiplies each map by gamma / sqrt(variance + epsilon) and adds
     a constant. A convolution can do that itself: with kernels that are multiplied by the
-    factor, and another bias. `trained` is ``course_base(size, batch_norm=True)``, and `plain`
+    factor, and another bias. `trained` is from `with_normalization`, and `plain`
     gets weights that make it compute the same.
     """
     for layer in plain.layers:
@@ -87,7 +101,7 @@ def remake(folder=runs.RUNS_FOLDER, seed: int = 0) -> runs.Run:
     """Pretrain the base, fold batch normalization away, and record it."""
     seen, held_out = source()
     keras.utils.set_random_seed(seed)
-    base = bases.course_base(SIZE, batch_norm=True)
+    base = with_normalization()
     net = classifier(base, len(seen.class_names))
     start = time.perf_counter()
     history = train(net, seen.x, seen.y, (held_out.x, held_out.y))
@@ -107,7 +121,7 @@ def remake(folder=runs.RUNS_FOLDER, seed: int = 0) -> runs.Run:
         "parameters": plain.count_params(),
         "seconds": round(time.perf_counter() - start, 1),
     }
-    return runs.record("course_base", plain, history, card, folder)
+    return record("course_base", plain, history, card, folder)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 
 from course_utils.runs import RUNS_FOLDER
-from tools.execute import execute
+from tools.execute import ROOT, execute
 
 SWITCH = "TRAIN_IN_FULL = False"
 SEED = "keras.utils.set_random_seed(0)"
@@ -35,6 +35,11 @@ def source_hash(notebook: nbformat.NotebookNode, name: str) -> str:
     if not sources:
         raise SystemExit(f"No cell is tagged {tag}: tag those that define and train the net.")
     return hashlib.sha256("\n\n".join(sources).encode()).hexdigest()[:16]
+
+
+RECORDER = """
+from tools.recording import recorder
+runs.recall = recorder({folder!r}, {only!r})"""
 
 
 def with_seed(notebook: nbformat.NotebookNode, seed: int, fast: bool) -> nbformat.NotebookNode:
@@ -71,8 +76,10 @@ def keep(draft: Path, path: Path, seed: int, fast: bool, weights: bool) -> None:
 def record(path: Path, seed: int, options: argparse.Namespace) -> None:
     """Run a notebook with its switch on, and keep the runs that it has recorded."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"COURSE_RECORD": folder, "COURSE_RECORD_ONLY": " ".join(options.runs)}
         notebook = with_seed(nbformat.read(path, as_version=4), seed, options.fast)
+        start = next(cell for cell in notebook.cells if "TRAIN_IN_FULL = True" in cell.source)
+        start.source += RECORDER.format(folder=folder, only=options.runs)
+        os.environ["PYTHONPATH"] = str(ROOT)
         execute(notebook, path.parent, options.tier)
         for draft in sorted(Path(folder).glob("[!.]*")):
             old = RUNS_FOLDER / draft.name

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,22 @@ from course_utils.data.settings import DataError
 if TYPE_CHECKING:
     from PIL import Image
 
-# EPS, PDF and other kinds that are programs rather than pictures are not opened at all.
-_KINDS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+# EPS and other kinds that are programs rather than pictures are not opened at all.
+_KINDS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
+# What else people have, by the bytes at a place in the file, and what can be done about it.
+_OTHERS = (
+    (
+        128,
+        b"DICM",
+        "a DICOM file of a medical device; save it as PNG, for example with pydicom",
+    ),
+    (0, b"%PDF", "a PDF document; save its pages as PNG"),
+    (0, b"<svg", "an SVG drawing; save it as PNG"),
+    (0, b"PK\3\4", "an archive; unpack it"),
+    (4, b"ftypcrx", "the raw data of a camera; save it as JPEG with the camera's program"),
+    (4, b"ftyp", "a film; save single pictures of it"),
+    (0, b"\x1aE\xdf\xa3", "a film; save single pictures of it"),
+)
 _MOST_PIXELS = 50_000_000
 _LEAST_SIDE, _LONGEST_SIDE = 8, 65_500
 _EXIF_ORIENTATION = 0x0112
@@ -44,6 +59,7 @@ def strict_pillow() -> Iterator[None]:
     """
     from PIL import Image, ImageFile
 
+    _learn_heif()
     Image.init()
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -63,7 +79,7 @@ def as_jpeg(content: bytes) -> bytes:
     Parameters
     ----------
     content : bytes
-        The file of a JPEG, PNG, GIF, BMP, WebP, TIFF, PPM, JPEG 2000 or AVIF picture, with 8
+        The file of a JPEG, PNG, GIF, BMP, WebP, TIFF, PPM, JPEG 2000, AVIF or HEIF picture, with 8
         pixels or more in each direction and 50 million at most. Several threads may each have
         one converted, all within one ``strict_pillow`` block.
 
@@ -95,24 +111,84 @@ def as_jpeg(content: bytes) -> bytes:
     Traceback (most recent call last):
     course_utils.data.settings.DataError: it is no picture of a kind that is read here (JPEG, PNG, ...)
     """  # noqa: E501
+    with opened(content) as picture:
+        _check_size(*picture.size)
+        is_large = picture.size[0] * picture.size[1] > _LARGE_PIXELS
+        with _one_large_at_a_time if is_large else nullcontext():
+            loaded(picture)
+            _check_size(*picture.size)
+            if (picture.format, picture.mode, _orientation(picture)) == ("JPEG", "RGB", 1):
+                return content
+            upright = upright_rgb(picture)
+            upright.info = {}
+            jpeg = BytesIO()
+            upright.save(jpeg, "JPEG", quality=95, subsampling="4:4:4")
+            return jpeg.getvalue()
+
+
+def opened(content: bytes) -> "Image.Image":
+    """Open a picture by its content, whatever the file is called.
+
+    Parameters
+    ----------
+    content : bytes
+        As for `as_jpeg`, but of any size. To be used within a ``strict_pillow`` block.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Not decoded yet.
+
+    Raises
+    ------
+    DataError
+        If it is no picture, or the course does not read it; the message is a reason.
+
+    Examples
+    --------
+    >>> opened(bytes(128) + b"DICM")
+    Traceback (most recent call last):
+    course_utils.data.settings.DataError: it is a DICOM file of a medical device; save it as ...
+    """
+    from PIL import Image
+
+    with _reasons(content):
+        return Image.open(BytesIO(content), formats=_KINDS)
+
+
+def loaded(picture: "Image.Image") -> "Image.Image":
+    """Decode a picture that was opened; raise a DataError with a reason if it is damaged."""
+    with _reasons():
+        picture.load()
+    return picture
+
+
+@contextmanager
+def _reasons(content: bytes = b"") -> Iterator[None]:
+    """Turn what Pillow raises for a file that it cannot read into a reason."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(BytesIO(content), formats=_KINDS) as picture:
-            _check_size(*picture.size)
-            is_large = picture.size[0] * picture.size[1] > _LARGE_PIXELS
-            with _one_large_at_a_time if is_large else nullcontext():
-                return _decoded(picture, content)
-    except (DataError, MemoryError):
-        raise  # want of memory is this machine's trouble, and says nothing about the picture
+        yield
+    except MemoryError:
+        raise  # this machine's trouble, which says nothing about the picture
     except UnidentifiedImageError as error:
-        raise DataError("it is no picture of a kind that is read here (JPEG, PNG, ...)") from error
-    except Image.DecompressionBombError as error:
-        raise DataError(_too_large()) from error
-    except Exception as error:
-        # Pillow raises a dozen kinds of exception for a damaged file.
+        known = (what for at, start, what in _OTHERS if content[at : at + len(start)] == start)
+        kind = next(known, "no picture of a kind that is read here (JPEG, PNG, ...)")
+        raise DataError(f"it is {kind}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError("it has too many pixels") from error
+    except Exception as error:  # Pillow raises a dozen kinds of exception for a damaged file
         cut = "truncated" in str(error)
         raise DataError("it is cut short" if cut else "it is damaged") from error
+
+
+@cache
+def _learn_heif() -> None:
+    """Let Pillow read the pictures of telephones."""
+    from pi_heif import register_heif_opener
+
+    register_heif_opener()
 
 
 def upright_rgb(picture: "Image.Image") -> "Image.Image":
@@ -133,8 +209,8 @@ def upright_rgb(picture: "Image.Image") -> "Image.Image":
 
     Raises
     ------
-    Exception
-        If the file is damaged: Pillow raises a dozen kinds.
+    DataError
+        If the file is damaged; the message is a reason.
 
     Examples
     --------
@@ -144,36 +220,18 @@ def upright_rgb(picture: "Image.Image") -> "Image.Image":
     >>> upright_rgb(Image.new("I;16", (1, 1), 39321)).getpixel((0, 0))
     (153, 153, 153)
     """
-    picture.load()  # some kinds of file have their EXIF data at the end
+    loaded(picture)  # some kinds of file have their EXIF data at the end
     return _turned(_rgb(picture), _orientation(picture))
 
 
 def _check_size(width: int, height: int) -> None:
     """Refuse a picture by the size in its header, before memory is spent on it."""
     if width * height > _MOST_PIXELS:
-        raise DataError(_too_large())
+        raise DataError(f"it has more than {_MOST_PIXELS // 10**6} million pixels")
     if min(width, height) < _LEAST_SIDE:
         raise DataError(f"it has {width} x {height} pixels, too few to show anything")
     if max(width, height) > _LONGEST_SIDE:
         raise DataError(f"it has {width} x {height} pixels, too many in a row for a JPEG")
-
-
-def _too_large() -> str:
-    """Say that a picture has too many pixels."""
-    return f"it has more than {_MOST_PIXELS // 10**6} million pixels"
-
-
-def _decoded(picture: "Image.Image", content: bytes) -> bytes:
-    """Decode a picture in full; encode it again only where something is to be corrected."""
-    picture.load()
-    _check_size(*picture.size)
-    if (picture.format, picture.mode, _orientation(picture)) == ("JPEG", "RGB", 1):
-        return content
-    upright = upright_rgb(picture)
-    upright.info = {}
-    jpeg = BytesIO()
-    upright.save(jpeg, "JPEG", quality=95, subsampling="4:4:4")
-    return jpeg.getvalue()
 
 
 def _orientation(picture: "Image.Image") -> int:
@@ -201,10 +259,10 @@ def _rgb(picture: "Image.Image") -> "Image.Image":
 
     if picture.mode == "F" or picture.mode.startswith("I"):
         picture = Image.fromarray(_eight_bits(np.asarray(picture)))
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    if picture.mode != "RGBA":
-        picture = picture.convert("RGBA")
+    with _reasons():
+        if not picture.has_transparency_data:
+            return picture.convert("RGB")
+        picture = picture if picture.mode == "RGBA" else picture.convert("RGBA")
     white = Image.new("RGB", picture.size, "white")
     white.paste(picture, mask=picture.getchannel("A"))
     return white

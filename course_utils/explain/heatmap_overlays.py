@@ -35,30 +35,6 @@ def scaled(maps: np.ndarray) -> np.ndarray:
     return (maps / np.where(highest > 0, highest, 1)).astype(np.float32)
 
 
-def is_empty(maps: np.ndarray) -> np.ndarray:
-    """Tell which maps have no positive value: nothing in the picture speaks for the class.
-
-    Parameters
-    ----------
-    maps : array of shape (N, h, w)
-
-    Returns
-    -------
-    bool array of shape (N,)
-
-    Raises
-    ------
-    ValueError
-        As for `scaled`.
-
-    Examples
-    --------
-    >>> is_empty([[[0.0, 2.0]], [[0.0, 0.0]]])
-    array([False,  True])
-    """
-    return ~(check_maps(maps) > 0).any(axis=(1, 2))
-
-
 def upsample(maps: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
     """Enlarge maps to the size of the pictures, with bilinear interpolation.
 

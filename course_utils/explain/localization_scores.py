@@ -6,7 +6,7 @@ its middle is.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -112,65 +112,12 @@ def energy_inside(maps: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     return (maps * inside).sum(axis=(1, 2)) / np.where(total > 0, total, 1)
 
 
-def box_area_share(boxes: np.ndarray, size: int) -> np.ndarray:
-    """Measure the share of each picture that its box covers: the hit rate of blind pointing.
-
-    Parameters
-    ----------
-    boxes, size
-        As for `pointing_game`. Only what lies inside the picture counts.
-
-    Returns
-    -------
-    float array of shape (N,)
-
-    Raises
-    ------
-    ValueError
-        If the boxes have another shape, no area, or NaNs.
-
-    Examples
-    --------
-    >>> box_area_share([[0, 0, 32, 16]], size=64)
-    array([0.125])
-    """
-    corners = _check_boxes(boxes, size).clip(0, size).reshape(-1, 2, 2)
-    return np.prod(corners[:, 1] - corners[:, 0], axis=1) / size**2
-
-
-def centre_hits(boxes: np.ndarray, size: int) -> np.ndarray:
-    """Tell for each picture whether its centre lies inside the box: what a lazy pointer hits.
-
-    Parameters
-    ----------
-    boxes, size
-        As for `pointing_game`.
-
-    Returns
-    -------
-    bool array of shape (N,)
-
-    Raises
-    ------
-    ValueError
-        If the boxes have another shape, no area, or NaNs.
-
-    Examples
-    --------
-    >>> centre_hits([[0, 0, 40, 40], [0, 0, 20, 40]], size=64)
-    array([ True, False])
-    """
-    boxes = _check_boxes(boxes, size)
-    return ((boxes[:, :2] <= size / 2) & (size / 2 <= boxes[:, 2:])).all(axis=1)
-
-
 def deletion_curve(
     model: Any,
     pictures: np.ndarray,
     maps: np.ndarray,
     target: int | np.ndarray | None = None,
     steps: int = 20,
-    baseline: Literal["mean", "blur"] = "mean",
     seed: int = 0,
 ) -> Deletion:
     """Take away the pixels that a map calls important, and watch the class's probability.
@@ -190,8 +137,6 @@ def deletion_curve(
         classes, 0 and 1.
     steps : int
         In how many equal steps to take away all pixels.
-    baseline : {"mean", "blur"}
-        What to put there instead: the mean colour of the picture, or the blurred picture.
     seed : int
         Of the random order, and of the order of pixels with the same value.
 
@@ -225,12 +170,12 @@ def deletion_curve(
     p = _probabilities(model, pictures)
     target = p.argmax(axis=1) if target is None else target
     classes = check_classes(target, *p.shape)
-    rng, instead = np.random.default_rng(seed), _instead(pictures, baseline)
+    rng, colour = np.random.default_rng(seed), pictures.mean(axis=(1, 2), keepdims=True)
     shares, curves = np.linspace(0, 1, steps + 1), []
     for order in (maps, rng.random(maps.shape)):
         ranks = _ranks(upsample(order, pictures.shape[1:3]), rng)
         gone = ((ranks < share)[..., np.newaxis] for share in shares)
-        p = [_probabilities(model, np.where(pixels, instead, pictures)) for pixels in gone]
+        p = [_probabilities(model, np.where(pixels, colour, pictures)) for pixels in gone]
         curves.append(np.stack([each[np.arange(len(classes)), classes] for each in p], axis=1))
     return Deletion(shares, *curves)
 
@@ -281,18 +226,6 @@ def _check_pictures(pictures: np.ndarray, count: int) -> np.ndarray:
             "(N, H, W, C), without NaN."
         )
     return pictures
-
-
-def _instead(pictures: np.ndarray, baseline: str) -> np.ndarray:
-    """Make what takes the place of pixels that are gone."""
-    from scipy.ndimage import gaussian_filter
-
-    if baseline == "mean":
-        return np.broadcast_to(pictures.mean(axis=(1, 2), keepdims=True), pictures.shape)
-    if baseline == "blur":
-        sigma = max(pictures.shape[1:3]) / 10
-        return gaussian_filter(pictures, (0, sigma, sigma, 0))
-    raise ValueError(f"baseline is {baseline!r}; expected 'mean' or 'blur'.")
 
 
 def _ranks(maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,17 +1,15 @@
 """Pretrained networks: bases with the weights of ImageNet, and the nets of earlier notebooks.
 
-``bases`` has the convolutional parts of known networks and what each expects of its pictures,
-``features`` what they compute, kept on disk, and ``course_nets`` what the course has trained.
+``efficientnet_lite`` is a whole network for photos, ``bases`` has its convolutional part, one for
+drawings, and what each expects of its pictures; ``features`` is what they compute, kept on disk,
+and ``course_nets`` what the course has trained.
 """
 
 from course_utils.pretrained.bases import (
     BASES,
-    Preprocessing,
-    available,
     build,
     preprocessing,
     settle,
-    tier,
 )
 from course_utils.pretrained.course_nets import (
     base_of,
@@ -20,4 +18,5 @@ from course_utils.pretrained.course_nets import (
     on_base,
     trained_convnet,
 )
+from course_utils.pretrained.efficientnet_lite import efficientnet_lite0, imagenet_classes
 from course_utils.pretrained.features import extract

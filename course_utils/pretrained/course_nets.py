@@ -126,7 +126,7 @@ def base_of(tier: Tier, weights: str | None = "pretrained") -> keras.Model:
     (None, 4, 4, 128)
     """
     if tier == "real":
-        return bases.build("mobilenet_0.25", 224, weights)
+        return bases.build("efficientnet_lite0", 224, weights)
     return bases.build("course", 64, weights, last="block4_pool")
 
 
@@ -152,7 +152,7 @@ def fine_tuned(tier: Tier) -> keras.Sequential:
     >>> fine_tuned("embedded").output_shape
     (None, 1)
     """
-    first = "conv_dw_8" if tier == "real" else "block4_conv1"
+    first = "block11_expand" if tier == "real" else "block4_conv1"
     base = base_of(tier)
     reached = False
     for layer in base.layers:

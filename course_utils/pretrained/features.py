@@ -7,26 +7,24 @@ of these gives other features, never old ones. The folder may be deleted at any 
 
 import hashlib
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from course_utils.backend import keras
-from course_utils.data.http_download import disk_error
+from course_utils.data.kept_arrays import keep, read_kept
 from course_utils.data.settings import made_folder
 from course_utils.pretrained import bases
 
 # To be raised when this module computes features in another way than before.
-_EDITION = 1
+_EDITION = 2
 
 
 def extract(
     base: keras.Model,
     pictures: np.ndarray,
-    preprocessing: str | None = None,
+    preprocessing: keras.layers.Layer | None = None,
     batch_size: int = 32,
     folder: Path | None = None,
     progress: bool = True,
@@ -43,8 +41,8 @@ def extract(
         As `bases.build` builds it, or any other functional or sequential model.
     pictures : ndarray of uint8, shape (N, H, W, 3)
         Of the height and width that the base was built for.
-    preprocessing : str, optional
-        A mode of `bases.Preprocessing`; that of the base of this name, if not given.
+    preprocessing : keras.layers.Layer, optional
+        What belongs in front, for pixels from 0 to 1; by default, that of the base of this name.
     batch_size : int
         Pictures that the base gets at a time: more need more memory.
     folder : pathlib.Path, optional
@@ -55,56 +53,57 @@ def extract(
     Returns
     -------
     ndarray of float32, shape (N, h, w, C)
-        What the base computes when it is used, not trained. They are kept in single precision
-        too: the same numbers come from disk as from the base.
+        What the base computes when it is used, not trained, rounded to half precision, in which
+        they are kept: the same numbers come from disk as from the base.
 
     Raises
     ------
     ValueError
-        If there is no picture, dtype or shape do not fit, or the preprocessing is unknown.
+        If there is no picture, dtype or shape do not fit, or it is not known what belongs in
+        front.
 
     Examples
     --------
     >>> import tempfile
     >>> base = keras.Sequential([keras.Input((6, 6, 3)), keras.layers.MaxPooling2D(3)])
     >>> pictures = np.full((5, 6, 6, 3), 255, np.uint8)
+    >>> as_they_are = keras.layers.Rescaling(1)
     >>> with tempfile.TemporaryDirectory() as place:
-    ...     maps = extract(base, pictures, "none", folder=Path(place))
+    ...     maps = extract(base, pictures, as_they_are, folder=Path(place))
     >>> maps.shape, maps.max()
     ((5, 2, 2, 3), np.float32(1.0))
     """
     pictures = np.asarray(pictures)
     _check(base, pictures)
-    prepare = _preprocessing(base, preprocessing)
+    prepare = bases.preprocessing(base) if preprocessing is None else preprocessing
     folder = made_folder() / "features" if folder is None else folder
-    path = folder / f"{key(base, pictures, prepare.mode)}.npz"
-    shape = tuple(base.compute_output_shape(pictures.shape))
-    kept = _read(path, shape)
+    path = folder / f"{key(base, pictures, prepare)}.npz"
+    kept = read_kept(path, [tuple(base.compute_output_shape(pictures.shape))])
     if kept is None:
-        kept = _compute(base, prepare, pictures, batch_size, progress)
-        _write(path, kept)
-    return kept
+        kept = [_compute(base, prepare, pictures, batch_size, progress)]
+        keep(path, kept)
+    return kept[0].astype(np.float32)
 
 
-def key(base: keras.Model, pictures: np.ndarray, preprocessing: str) -> str:
+def key(base: keras.Model, pictures: np.ndarray, preprocessing: keras.layers.Layer) -> str:
     """Return the name under which features are kept.
 
     Parameters
     ----------
     base : keras.Model
     pictures : ndarray of uint8, shape (N, H, W, 3)
-    preprocessing : str
-        A mode of `bases.Preprocessing`.
+    preprocessing : keras.layers.Layer
 
     Returns
     -------
     str
-        SHA-256, in 64 hexadecimal digits, over the layers of the base and how they are
+        BLAKE2, in 64 hexadecimal digits, over the layers of the base and how they are
         connected, its weights, the preprocessing, and the pictures. The names of the layers do
         not count, nor whether they may be trained.
     """
-    about = [_EDITION, preprocessing, _architecture(base), pictures.shape, str(pictures.dtype)]
-    digest = hashlib.sha256(json.dumps(about, default=str).encode())
+    parts = [type(preprocessing).__name__, *map(_architecture, (preprocessing, base))]
+    about = [_EDITION, parts, pictures.shape, str(pictures.dtype)]
+    digest = hashlib.blake2b(json.dumps(about, default=str).encode(), digest_size=32)
     for weight in base.get_weights():
         digest.update(f"{weight.dtype} {weight.shape}".encode())
         digest.update(np.ascontiguousarray(weight))
@@ -127,17 +126,7 @@ def _check(base: keras.Model, pictures: np.ndarray) -> None:
         )
 
 
-def _preprocessing(base: keras.Model, mode: str | None) -> bases.Preprocessing:
-    """Make the layer that belongs in front of the base."""
-    if mode is None and base.name not in bases.BASES:
-        raise ValueError(
-            f"{base.name!r} is the name of no base: say which preprocessing it was trained with, "
-            f"one of {', '.join(bases.MODES)}."
-        )
-    return bases.preprocessing(base) if mode is None else bases.Preprocessing(mode)
-
-
-def _architecture(base: keras.Model) -> Any:
+def _architecture(base: keras.layers.Layer) -> Any:
     """Describe a base without the names of its layers, for which Keras counts up in a session."""
     numbers: dict[str, int] = {}
     holders = ("name", "keras_history", "input_layers", "output_layers")
@@ -157,21 +146,6 @@ def _architecture(base: keras.Model) -> Any:
     return nameless(base.get_config())
 
 
-def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Read features; where the file is broken, say so."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            features = archive["features"]  # the archive holds a checksum, which is compared
-        if features.shape != shape or features.dtype != np.float32:
-            raise ValueError(f"it holds {features.dtype} {features.shape}, not float32 {shape}")
-        return features
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # a broken archive can raise almost anything
-        _note(f"{path} is broken ({error}): the features are computed again.")
-        return None
-
-
 def _compute(
     base: keras.Model,
     prepare: keras.Layer,
@@ -186,26 +160,9 @@ def _compute(
     hidden = None if progress else True  # None shows it in notebooks and terminals only
     starts = range(0, len(pictures), batch_size)
     maps = [
-        net.predict_on_batch(pictures[start : start + batch_size] / np.float32(255))
+        net.predict_on_batch(pictures[start : start + batch_size] / np.float32(255)).astype(
+            "float16"
+        )
         for start in tqdm(starts, desc="Features", leave=False, disable=hidden)
     ]
-    return np.concatenate(maps, dtype=np.float32)
-
-
-def _write(path: Path, features: np.ndarray) -> None:
-    """Write features under another name, and rename the file when it is complete."""
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            np.savez(file, features=features)
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        reason = disk_error(error, path.parent)
-        _note(f"The features are not kept, and computed again the next time. {reason}")
-
-
-def _note(text: str) -> None:
-    """Tell the user something on the way."""
-    print(text, file=sys.stderr, flush=True)
+    return np.concatenate(maps)
