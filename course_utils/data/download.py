@@ -21,6 +21,7 @@ import numpy as np
 from course_utils.data import prepared_photos
 from course_utils.data.catalogue import SOURCES, Download, Source, how_to_get
 from course_utils.data.http_download import Patience, disk_error, download_file
+from course_utils.data.kept_arrays import note
 from course_utils.data.photo_archives import find_source
 from course_utils.data.settings import DataError, Tier, data_folder, made_folder
 from course_utils.data.verification import looks_right, problem
@@ -295,17 +296,12 @@ def _alone(wanted: Source, folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        _note(f"Another process is fetching {wanted.title}; waiting for it.")
+        note(f"Another process is fetching {wanted.title}; waiting for it.")
         lock.acquire()
     try:
         yield
     finally:
         lock.release()
-
-
-def _note(text: str) -> None:
-    """Tell the user something on the way."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _fetch_photos(wanted: Source, force: bool, source: Path | None, patience: Patience) -> str:
@@ -380,7 +376,7 @@ def _copy(wanted: Source, file: str, staging: Path, places: list[Path]) -> bool:
         if wrong is None:
             shutil.copyfile(place / file, staging / file)
             return True
-        _note(f"Not used: {wrong}")
+        note(f"Not used: {wrong}")
     return False
 
 

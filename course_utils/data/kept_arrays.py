@@ -37,7 +37,7 @@ def read_kept(path: Path, shapes: list[tuple[int, ...]]) -> list[np.ndarray] | N
     except FileNotFoundError:
         return None
     except Exception as error:  # a broken archive can raise almost anything
-        _note(f"{path} is broken ({error}): what it held is computed again.")
+        note(f"{path} is broken ({error}): what it held is computed again.")
         return None
 
 
@@ -67,12 +67,12 @@ def keep(path: Path, arrays: list[np.ndarray]) -> None:
         os.replace(draft, path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        _note(
+        note(
             f"{path.name} is not kept, and computed again the next time. "
             f"{disk_error(error, path.parent)}"
         )
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
     """Tell the user something on the way."""
     print(text, file=sys.stderr, flush=True)

@@ -23,7 +23,6 @@ def maximise(
     steps: int = 40,
     size: int | None = None,
     rate: float = 0.03,
-    input_range: tuple[float, float] = (0.0, 1.0),
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Change noise until it excites filters, one picture for each filter, all at once.
@@ -44,17 +43,14 @@ def maximise(
     size : int, optional
         Height and width of the pictures in pixels; that of `canvas_size` if not given.
     rate : float
-        Root mean square of the change of a pixel in a step, as a share of the range.
-    input_range : (float, float)
-        What the model reads as black and white. The pictures start as noise around its middle,
-        and may leave it.
+        Root mean square of the change of a pixel in a step; black is 0, and white is 1.
     seed : int
         Of the noise.
 
     Returns
     -------
     images : float32 array of shape (filters, size, size, C)
-        In the units of the model's input; `deprocess` makes them fit to be shown.
+        They leave the range from 0 to 1; `deprocess` makes them fit to be shown.
     history : float32 array of shape (steps + 1, filters)
         Mean activation of each filter, from the noise to the last picture.
 
@@ -74,13 +70,11 @@ def maximise(
     step = find(graph, layer)
     filters = _check_filters(filters, step)
     size = _canvas(graph, step) if size is None else size
-    if steps < 0 or rate <= 0 or not input_range[0] < input_range[1]:
-        raise ValueError(
-            f"steps {steps}, rate {rate}, input_range {input_range}: expected 0 or more steps, a "
-            "rate above 0, and black below white."
-        )
-    start = _noise((len(filters), size, size, graph[0].shape[-1]), input_range, seed)
-    climb = _climber(graph[0], step, steps, rate * (input_range[1] - input_range[0]))
+    if steps < 0 or rate <= 0:
+        raise ValueError(f"steps {steps}, rate {rate}: expected 0 or more, and above 0.")
+    shape = (len(filters), size, size, graph[0].shape[-1])
+    start = np.random.default_rng(seed).normal(0.5, 0.05, shape).astype(np.float32)
+    climb = _climber(graph[0], step, steps, rate)
     count = min(max(_PIXELS_AT_ONCE // size**2, 1), 32)
     parts = (slice(first, first + count) for first in range(0, len(filters), count))
     climbed = [climb(tf.constant(start[part]), tf.constant(filters[part])) for part in parts]
@@ -156,13 +150,6 @@ def deprocess(images: np.ndarray, contrast: float = 0.15) -> np.ndarray:
     spread = centred.std(axis=(1, 2, 3), keepdims=True)
     scaled = 0.5 + contrast * centred / np.where(spread > 0, spread, 1)
     return np.rint(scaled.clip(0, 1) * 255).astype(np.uint8)
-
-
-def _noise(shape: tuple[int, ...], input_range: tuple[float, float], seed: int) -> np.ndarray:
-    """Make pictures of faint noise around the middle of a range."""
-    low, high = input_range
-    noise = np.random.default_rng(seed).normal(size=shape)
-    return ((low + high) / 2 + 0.05 * (high - low) * noise).astype(np.float32)
 
 
 def _climber(start: Step, layer: Step, steps: int, rate: float):

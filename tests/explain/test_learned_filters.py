@@ -87,15 +87,11 @@ def test_a_linear_filter_is_found_as_its_own_kernel():
 @pytest.mark.slow
 def test_a_step_changes_the_pixels_by_the_rate():
     model = build()
-    for low, high in ((0, 1), (0, 255), (-1, 1)):
-        before, after = (
-            maximise(model, "conv1", [0], steps, 20, rate=0.01, input_range=(low, high))[0]
-            for steps in (3, 4)
-        )
-        change = np.sqrt(np.mean((after - before) ** 2))
-        assert change == pytest.approx(0.01 * (high - low), rel=1e-2)
-        start, _ = maximise(model, "conv1", [0], 0, 20, input_range=(low, high))
-        assert start.mean() == pytest.approx((low + high) / 2, abs=0.02 * (high - low))
+    before, after = (maximise(model, "conv1", [0], n, 20, rate=0.01)[0] for n in (3, 4))
+    change = np.sqrt(np.mean((after - before) ** 2))
+    assert change == pytest.approx(0.01, rel=1e-2)
+    start, _ = maximise(model, "conv1", [0], 0, 20)
+    assert start.mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_filters_that_are_silent_on_noise_are_excited_too():
@@ -207,7 +203,6 @@ def test_a_canvas_of_any_size_may_be_asked_for_or_is_refused_with_a_reason():
         ({"filters": [0.5]}, "expected numbers of filters"),
         ({"steps": -1}, "steps -1"),
         ({"rate": 0}, "rate 0"),
-        ({"input_range": (1, 0)}, "black below white"),
     ],
 )
 def test_wrong_arguments_are_refused_with_the_reason(changes, message):
