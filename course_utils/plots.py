@@ -441,7 +441,7 @@ def layer_diagram(model: Any, title: str = "") -> Figure:
         _draw_layer(axis, layer, place[layer.name], max(sides, default=1))
     for source, target in graph.edges:
         (x, y), (to_x, to_y) = place[source], place[target]
-        rad = (-0.5 if to_y == y else 0.2 * (to_y - y)) if to_x > x + 1 else 0
+        rad = (-1.5 / (to_x - x) if to_y == y else 0.2 * (to_y - y)) if to_x > x + 1 else 0
         arrow = {
             "arrowstyle": "->",
             "connectionstyle": f"arc3,rad={rad}",

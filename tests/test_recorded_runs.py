@@ -127,8 +127,8 @@ def test_on_drawings_the_plain_net_overfits_and_augmentation_helps():
     assert mean("both", "embedded") >= mean("plain", "embedded") + 0.04
 
 
-@pytest.mark.parametrize(("tier", "low", "high"), [("real", 0.9, 1), ("embedded", 0.25, 0.45)])
-def test_features_are_nearly_all_of_the_gain_on_photos_and_a_third_on_drawings(tier, low, high):
+@pytest.mark.parametrize(("tier", "low", "high"), [("real", 0.95, 1.02), ("embedded", 0.25, 0.45)])
+def test_features_are_all_of_the_gain_on_photos_and_a_third_on_drawings(tier, low, high):
     kinds = ("plain", "features", "finetuned", "both")
     plain, features, tuned, both = (mean(kind, tier) for kind in kinds)
     assert low < (features - plain) / (tuned - plain) < high
@@ -175,12 +175,12 @@ def test_on_drawings_features_beat_scratch_and_fine_tuning_is_best():
     assert max(everything, key=everything.get) == "finetuned"
 
 
-def test_on_photos_features_are_good_and_fine_tuning_is_better():
+def test_on_photos_features_leave_nothing_to_fine_tuning():
     features, tuned, random = (
         mean(kind, "real") for kind in ("features", "finetuned", "random_base")
     )
-    assert features >= 0.93
-    assert tuned > features
+    assert features >= 0.985
+    assert abs(tuned - features) < 0.005
     assert random < features - 0.2
 
 
