@@ -22,7 +22,7 @@ my_base = Path("base.keras")
 """
 SAVE_A_BASE = """
 import keras
-pixels = x = keras.Input((None, None, 3))
+pixels = x = keras.Input((96, 96, 3))
 for name in ("block11_expand", "top_relu"):
     x = keras.layers.Conv2D(4, 3, strides=4, activation="relu", name=name)(x)
 keras.Model(pixels, x).save("base.keras")
