@@ -19,11 +19,12 @@ MODES = [
     *("I", "F", "I;16", "I;16B", "I;16L"),
 ]
 # The kinds of files that the course reads; the others are left out, whatever they show.
-KINDS = {"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF"}
+KINDS = {"JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF"}
 
 CUT = "cut short|damaged|no picture"
-LARGE = "million pixels"
+LARGE = "million pixels|too many pixels"
 NONE = "no picture"
+OTHER = "no picture|damaged|cut short|too few|; save |; unpack "
 
 
 @dataclass(frozen=True)
@@ -401,7 +402,7 @@ def _no_pictures() -> Iterator[Picture]:
         "Thumbs.db": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504),
         "a JPEG of 0 x 0": _resized_jpeg(0, 0),
     }.items():
-        yield Picture(name, content, "no picture|damaged|cut short|too few")
+        yield Picture(name, content, OTHER)
 
 
 def _sizes() -> Iterator[Picture]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # EPS and other kinds that are programs rather than pictures are not opened at all.
 _KINDS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
 # What else people have, by the bytes at a place in the file, and what can be done about it.
+_FILM = "a film; save single pictures of it"
 _OTHERS = (
     (
         128,
@@ -32,8 +33,8 @@ _OTHERS = (
     (0, b"<svg", "an SVG drawing; save it as PNG"),
     (0, b"PK\3\4", "an archive; unpack it"),
     (4, b"ftypcrx", "the raw data of a camera; save it as JPEG with the camera's program"),
-    (4, b"ftyp", "a film; save single pictures of it"),
-    (0, b"\x1aE\xdf\xa3", "a film; save single pictures of it"),
+    *((4, b"ftyp" + brand, _FILM) for brand in (b"iso", b"mp4", b"qt", b"M4V", b"3gp", b"avc1")),
+    (0, b"\x1aE\xdf\xa3", _FILM),
 )
 _MOST_PIXELS = 50_000_000
 _LEAST_SIDE, _LONGEST_SIDE = 8, 65_500
