@@ -17,7 +17,8 @@ PHOTOS = {"cat": skimage.data.chelsea(), "coffee": skimage.data.coffee()}
 PHOTOS["flower"] = load_sample_image("flower.jpg")
 # A picture is dropped on the widget, and the file is kept for another process.
 DROP = """
-upload.value = ({"name": "new.png", "type": "image/png", "size": 0, "last_modified": None,
+from datetime import datetime
+upload.value = ({"name": "new.png", "type": "image/png", "size": 0, "last_modified": datetime.now(),
                  "content": memoryview(open(NEW, "rb").read())},)
 print("shown:", [output["output_type"] for output in shown.outputs])
 shutil.copy(my_net, KEPT)"""

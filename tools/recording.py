@@ -19,7 +19,7 @@ from course_utils.data.settings import DataError
 from course_utils.runs import RUNS_FOLDER, History, Run, RunError, load, trained_weights
 
 
-def recorder(folder: Path, only: list[str]) -> Callable[..., Run]:
+def recorder(folder: str | Path, only: list[str]) -> Callable[..., Run]:
     """Return a function that trains what ``runs.recall`` would recall, and keeps it in a folder.
 
     Where some runs are named in `only`, without their tier, all others are recalled.
@@ -31,7 +31,7 @@ def recorder(folder: Path, only: list[str]) -> Callable[..., Run]:
             return recall(name, net, train)
         run = runs.trained(name, net, train)
         halve_weights(net)  # so that what is measured is what is kept
-        run = record(name, net, run.history, run.card | runs.measured(net, test), folder)
+        run = record(name, net, run.history, run.card | runs.measured(net, test), Path(folder))
         print(run.sentence())
         return run
 
