@@ -20,7 +20,7 @@ DROP = """
 from datetime import datetime
 upload.value = ({"name": "new.png", "type": "image/png", "size": 0, "last_modified": datetime.now(),
                  "content": memoryview(open(NEW, "rb").read())},)
-print("shown:", [output["output_type"] for output in shown.outputs])
+answer.__wrapped__({"new": upload.value})  # what the widget shows below itself
 shutil.copy(my_net, KEPT)"""
 ASK = """
 import sys
@@ -65,8 +65,8 @@ def test_three_classes_of_twelve_pictures_become_a_file_that_is_right_about_new_
     paths = f'NEW, KEPT = "{next(iter(new))}", "{tmp_path / "my_net.keras"}"'
     notebook.cells.append(new_code_cell(paths + DROP))
     execute(notebook, tmp_path, "embedded")
-    shown = "".join(output.get("text", "") for output in notebook.cells[-1].outputs)
-    assert "shown: ['display_data']" in shown
+    kinds = [output.output_type for output in notebook.cells[-1].outputs]
+    assert "display_data" in kinds
     done = subprocess.run(
         [sys.executable, "-c", ASK, *map(str, new)],
         cwd=tmp_path,
