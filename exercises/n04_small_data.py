@@ -230,7 +230,7 @@ EXERCISES = [
                 loss="binary_crossentropy",
                 metrics=["accuracy"],
             )
-            parrot.fit(noise, labels, batch_size=40, epochs=40, verbose=0)
+            parrot.fit(noise, labels, batch_size=40, epochs=100, verbose=0)
         """,
         judge=knows_by_heart,
         hints=(
