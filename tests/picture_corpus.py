@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageCms
 
 SIDE = 48
@@ -107,6 +108,7 @@ def in_mode(mode) -> tuple[Image.Image, np.ndarray]:
 def _kinds() -> Iterator[Picture]:
     """Every kind of file that Pillow can write, in every mode that it takes."""
     Image.init()
+    pillow_heif.register_heif_opener()
     for kind in sorted(Image.SAVE):
         for mode in MODES:
             picture, corners = in_mode(mode)
@@ -119,8 +121,12 @@ def _kinds() -> Iterator[Picture]:
                 continue  # this kind knows no such mode, or can be written only
             if kind in KINDS:
                 assert size == picture.size
-                if mode.startswith("I;16") and kind in ("AVIF", "GIF", "WEBP"):
-                    corners = None  # Pillow writes these as nothing but white
+                if (
+                    mode.startswith("I;16")
+                    and kind in ("AVIF", "GIF", "WEBP")
+                    or (mode[0], kind) == ("I", "HEIF")
+                ):
+                    corners = None  # these are written as nothing but white
                 same = kind in ("JPEG", "MPO") and mode in ("RGB", "RGBX", "YCbCr")
                 yield Picture(f"{mode} as {kind}", content, None, corners, same)
             else:

@@ -24,11 +24,7 @@ _KINDS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF"
 # What else people have, by the bytes at a place in the file, and what can be done about it.
 _FILM = "a film; save single pictures of it"
 _OTHERS = (
-    (
-        128,
-        b"DICM",
-        "a DICOM file of a medical device; save it as PNG, for example with pydicom",
-    ),
+    (128, b"DICM", "a DICOM file of a medical device; save it as PNG, say with pydicom"),
     (0, b"%PDF", "a PDF document; save its pages as PNG"),
     (0, b"<svg", "an SVG drawing; save it as PNG"),
     (0, b"PK\3\4", "an archive; unpack it"),

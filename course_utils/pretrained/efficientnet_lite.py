@@ -108,12 +108,12 @@ def efficientnet_lite0(size: int | None = 224) -> keras.Model:
     Parameters
     ----------
     size : int or None
-        Height and width of the pictures in pixels; any, if None.
+        As for `network`.
 
     Returns
     -------
     keras.Model
-        As `network`.
+        As `network` builds it.
 
     Raises
     ------

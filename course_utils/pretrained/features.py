@@ -54,7 +54,7 @@ def extract(
     -------
     ndarray of float32, shape (N, h, w, C)
         What the base computes when it is used, not trained, rounded to half precision, in which
-        they are kept: the same numbers come from disk as from the base.
+        they are kept (up to 65,504): the same numbers come from disk as from the base.
 
     Raises
     ------
@@ -159,10 +159,8 @@ def _compute(
     net = keras.Sequential([keras.Input(pictures.shape[1:]), prepare, base])
     hidden = None if progress else True  # None shows it in notebooks and terminals only
     starts = range(0, len(pictures), batch_size)
-    maps = [
-        net.predict_on_batch(pictures[start : start + batch_size] / np.float32(255)).astype(
-            "float16"
-        )
-        for start in tqdm(starts, desc="Features", leave=False, disable=hidden)
-    ]
+    maps = []
+    for start in tqdm(starts, desc="Features", leave=False, disable=hidden):
+        pixels = pictures[start : start + batch_size] / np.float32(255)
+        maps.append(net.predict_on_batch(pixels).clip(-65_504, 65_504).astype(np.float16))
     return np.concatenate(maps)
