@@ -117,7 +117,7 @@ def head_boxes(split: str, drawing_size: int = 64) -> np.ndarray:
     ndarray of float64, shape (N, 4)
         x_min, y_min, x_max, y_max in pixels, as `drawings.Drawing` says.
     """
-    return drawings.read_annotations(folder(drawing_size, "embedded"), split)[1]
+    return drawings.read_annotations(folder(drawing_size, "embedded"), split).boxes
 
 
 def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> Dataset:

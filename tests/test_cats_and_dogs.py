@@ -77,7 +77,7 @@ def test_a_tier_can_be_asked_for_whatever_is_on_disk(data, few, monkeypatch):
 def test_drawings_come_in_the_order_of_their_annotations(data, few):
     few["test"] = 11  # so that number 10 would come before number 2 by the alphabet
     where = cats_and_dogs.folder(32, tier="embedded")
-    files, _, _ = drawings.read_annotations(where, "test")
+    files = drawings.read_annotations(where, "test").files
     read = picture_folders.read(where / "test", 32, ("cat", "dog"))
     assert [path.relative_to(where).as_posix() for path in read.files] == files
 

@@ -18,16 +18,21 @@ from scipy.ndimage import binary_erosion
 
 from course_utils import cats_and_dogs
 from course_utils.data.settings import COURSE_FOLDER, DataError
+from course_utils.detection import iou
 from course_utils.drawings import (
     CATS_AND_DOGS,
     CLEAN,
+    GROUP,
+    GROUPS,
     LANDMARKS,
     OTHER_KINDS,
     SPLITS,
     Scene,
+    _plan_group,
     _streams,
     _supersampling,
     draw,
+    draw_group,
     make_set,
     read_annotations,
 )
@@ -51,7 +56,11 @@ def both_classes(count, **options):
 
 def head_mask(kind, seed, split, index, size=64, scene=None):
     """Which pixels of a drawing the head covers, also where something hides it."""
-    planned = plan(kind, scene or Scene(), _streams(kind, seed, split, index))
+    return mask_of(plan(kind, scene or Scene(), _streams(kind, seed, split, index)), size)
+
+
+def mask_of(planned, size):
+    """Which pixels of a picture the head of a plan covers."""
     canvas = size * _supersampling(size)
     image = Image.new("L", (canvas, canvas))
     parts = [shape for shape in planned.figure.shapes if shape.head]
@@ -421,7 +430,7 @@ def test_a_set_has_class_folders_with_the_drawn_pictures(tmp_path):
 
 def test_the_annotations_are_those_of_the_drawings(tmp_path):
     folder = make_set(tmp_path / "set", 20, FEW, ("dog", "car"), processes=1, progress=False)
-    files, boxes, landmarks = read_annotations(folder, "train")
+    files, _, boxes, landmarks = read_annotations(folder, "train")
     assert files == [f"train/{k}/{k}.{i}.png" for k in ("dog", "car") for i in range(3)]
     drawings = [draw(kind, 0, "train", i, 20) for kind in ("dog", "car") for i in range(3)]
     np.testing.assert_allclose(boxes, [d.box for d in drawings], atol=0.00501)
@@ -623,7 +632,7 @@ def small_set(tmp_path_factory):
 
 
 def test_a_split_without_pictures_has_empty_arrays(small_set):
-    files, boxes, landmarks = read_annotations(small_set, "test")
+    files, _, boxes, landmarks = read_annotations(small_set, "test")
     assert (files, boxes.shape, landmarks.shape) == ([], (0, 4), (0, 5, 2))
 
 
@@ -682,7 +691,7 @@ def many():
 
 
 def collected(folder, split):
-    files, boxes, _ = read_annotations(folder, split)
+    files, _, boxes, _ = read_annotations(folder, split)
     return {
         "pictures": np.array([np.asarray(Image.open(folder / file)) for file in files]),
         "boxes": boxes,
@@ -759,3 +768,74 @@ def test_the_centre_of_the_picture_says_little_about_the_head(many):
 
 def test_the_splits_are_those_of_the_course():
     assert SPLITS == ("train", "validation", "test")
+
+
+def group(index, split="validation", **options):
+    return draw_group(0, split, index, **options)
+
+
+def test_a_group_is_one_to_three_cats_and_dogs_in_one_picture():
+    kinds, counts = set(), set()
+    for index in range(60):
+        drawings = group(index, size=16)
+        assert all(drawing.picture is drawings[0].picture for drawing in drawings)
+        kinds |= {drawing.kind for drawing in drawings}
+        counts.add(len(drawings))
+    assert kinds == set(CATS_AND_DOGS)
+    assert counts == {1, 2, 3}
+
+
+def test_other_things_stand_among_the_groups():
+    others = [
+        sum(planned.kind in OTHER_KINDS for planned in _plan_group(0, "test", index, GROUPS))
+        for index in range(60)
+    ]
+    assert set(others) == {0, 1, 2}
+
+
+def test_boxes_and_landmarks_of_groups_are_exact():
+    for index in range(20):
+        plans = [p for p in _plan_group(0, "validation", index, GROUPS) if p.kind in CATS_AND_DOGS]
+        for planned, drawing in zip(plans, group(index), strict=True):
+            assert np.abs(tight_box(mask_of(planned, 96)) - drawing.box).max() <= 1.5
+            assert (drawing.landmarks >= drawing.box[:2] - 0.5).all()
+            assert (drawing.landmarks <= drawing.box[2:] + 0.5).all()
+
+
+def test_some_heads_of_a_group_overlap_and_none_hides_another():
+    nearest = []
+    for index in range(150):
+        boxes = [drawing.box for drawing in group(index, size=16)]
+        nearest.append((iou(boxes, boxes) - np.eye(len(boxes))).max())
+    assert 0.1 < np.mean(np.array(nearest) > 0.05) < 0.4
+    assert max(nearest) < 0.6
+
+
+def test_the_same_group_is_drawn_at_every_size_and_only_there():
+    large, small = group(3, size=128), group(3, size=64)
+    assert np.allclose(large[0].box, 2 * small[0].box)
+    assert np.array_equal(group(3)[0].picture, group(3)[0].picture)
+    assert not np.array_equal(group(3)[0].picture, group(3, "test")[0].picture)
+    streams = [_plan_group(0, split, 3, GROUPS)[0].streams["figure"] for split in SPLITS]
+    assert len({rng.random() for rng in streams}) == len(SPLITS)
+
+
+def test_a_set_of_groups_has_an_entry_for_each_cat_and_dog(tmp_path):
+    made = make_set(tmp_path / "set", 32, {"test": 6}, [GROUP], scene=GROUPS, progress=False)
+    found = read_annotations(made, "test")
+    drawn = [draw_group(0, "test", index, 32) for index in range(6)]
+    assert found.kinds == [each.kind for drawings in drawn for each in drawings]
+    boxes = np.array([each.box for drawings in drawn for each in drawings])
+    assert np.abs(found.boxes - boxes).max() <= 0.005
+    files = [f"test/group/group.{index}.png" for index, d in enumerate(drawn) for _ in d]
+    assert found.files == files
+    for index, drawings in enumerate(drawn):
+        picture = np.asarray(Image.open(made / f"test/group/group.{index}.png"))
+        assert np.array_equal(picture, drawings[0].picture)
+
+
+def test_a_group_is_no_kind_to_draw_alone():
+    with pytest.raises(ValueError, match="no kind 'group'"):
+        draw(GROUP, 0, "train", 0)
+    with pytest.raises(ValueError, match="size is 4"):
+        draw_group(0, "train", 0, 4)

@@ -1,11 +1,13 @@
-"""One drawn scene: where the animal is, and what is painted behind, around and before it."""
+"""One drawn scene: where its animals are, and what is painted behind, around and before them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils.detection import iou
 from course_utils.drawings import creatures, scenery
 from course_utils.drawings.coats import draw_coat, draw_style
 from course_utils.drawings.others import OBJECTS
@@ -26,6 +28,9 @@ class Plan:
 
     Attributes
     ----------
+    kind : str
+    streams : dict of str to numpy.random.Generator
+        Those that made the plan, and will paint it.
     figure : Figure
     matrix : ndarray of float64, shape (2, 3)
         From the figure's units to the picture, whose sides are 1 long.
@@ -35,6 +40,8 @@ class Plan:
         Whether one part of it is that of another kind.
     """
 
+    kind: str
+    streams: Streams
     figure: Figure
     matrix: np.ndarray
     box: np.ndarray
@@ -46,7 +53,13 @@ class Plan:
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
 
 
-def plan(kind: str, scene: "Scene", streams: Streams) -> Plan:
+def plan(
+    kind: str,
+    scene: "Scene",
+    streams: Streams,
+    others: Sequence[Plan] = (),
+    overlap: tuple[float, float] = (0.0, 1.0),
+) -> Plan:
     """Draw the figure, and choose its size, its tilt and its place.
 
     Parameters
@@ -55,6 +68,10 @@ def plan(kind: str, scene: "Scene", streams: Streams) -> Plan:
     scene : Scene
     streams : dict of str to numpy.random.Generator
         One for each name in ``STREAMS``.
+    others : sequence of Plan
+        What is in the picture already.
+    overlap : pair of float
+        Between which its IoU with the nearest of these shall be, where a place is found.
 
     Returns
     -------
@@ -69,21 +86,25 @@ def plan(kind: str, scene: "Scene", streams: Streams) -> Plan:
     scale = pose.uniform(*scene.head_size) / np.sqrt(np.prod(high - low))
     scale = min(scale, 1 / (high - low).max())  # a long head has to fit in as well
     sides = (high - low) * scale
-    corner = _place(pose, sides, scene.off_centre)
+    for _ in range(40):
+        corner = _place(pose, sides, scene.off_centre)
+        box = np.concatenate([corner, corner + sides])
+        nearest = iou([box], [other.box for other in others]).max(initial=0)
+        if not others or overlap[0] <= nearest <= overlap[1]:
+            break
     matrix = np.column_stack([linear * scale, corner - low * scale])
-    return Plan(figure, matrix, np.concatenate([corner, corner + sides]), lies)
+    return Plan(kind, streams, figure, matrix, box, lies)
 
 
-def painted(kind: str, plan: Plan, scene: "Scene", streams: Streams, canvas: int) -> Image.Image:
+def painted(plans: Sequence[Plan], scene: "Scene", canvas: int) -> Image.Image:
     """Paint a planned scene, before light falls on it.
 
     Parameters
     ----------
-    kind : str
-    plan : Plan
+    plans : sequence of Plan
+        Animals and things from back to front; what surrounds them comes from the first one's
+        random numbers.
     scene : Scene
-    streams : dict of str to numpy.random.Generator
-        The same that made the plan.
     canvas : int
         Side in pixels.
 
@@ -91,16 +112,22 @@ def painted(kind: str, plan: Plan, scene: "Scene", streams: Streams, canvas: int
     -------
     PIL.Image.Image
     """
+    streams = plans[0].streams
     image = scenery.background(streams["background"], canvas, scene.texture)
     _add_clutter(image, scene.clutter, streams["clutter"])
-    _add_stray_parts(image, plan, scene, streams["strays"])
-    style, matrix = draw_style(streams["colours"]), plan.matrix * canvas
-    coat = draw_coat(streams["colours"], style, matrix, canvas)
-    if kind not in OBJECTS:
-        body = creatures.body(streams["body"])
-        paint(image, body, _body_frame(plan, streams["body"]) * canvas, style, coat)
-    paint(image, plan.figure.shapes, matrix, style, coat)
-    _add_occluders(image, plan, scene.occluders, streams["front"])
+    _add_stray_parts(image, plans, scene, streams["strays"])
+    heads = []
+    for each in plans:  # all bodies behind all heads
+        style, matrix = draw_style(each.streams["colours"]), each.matrix * canvas
+        coat = draw_coat(each.streams["colours"], style, matrix, canvas)
+        if each.kind not in OBJECTS:
+            body = creatures.body(each.streams["body"])
+            paint(image, body, _body_frame(each, each.streams["body"]) * canvas, style, coat)
+        heads.append((each.figure.shapes, matrix, style, coat))
+    for head in heads:
+        paint(image, *head)
+    for each in plans:
+        _add_occluders(image, each, scene.occluders, each.streams["front"])
     return image
 
 
@@ -157,21 +184,22 @@ def _add_clutter(image: Image.Image, average: float, rng: np.random.Generator) -
 
 
 def _add_stray_parts(
-    image: Image.Image, plan: Plan, scene: "Scene", rng: np.random.Generator
+    image: Image.Image, plans: Sequence[Plan], scene: "Scene", rng: np.random.Generator
 ) -> None:
-    """Paint loose parts of faces, away from the head and about as large as on it."""
+    """Paint loose parts of faces, away from the heads and about as large as on the first."""
     for _ in range(_count(rng, scene.stray_parts)):
         parts = creatures.stray_part(rng)
         middle = np.concatenate([part.points for part in parts]).mean(axis=0)
-        frame = _frame(_tilt(rng, scene), plan.scale * rng.uniform(0.7, 1.2), (0, 0))
-        frame[:, 2] = _outside(rng, plan.box) - placed(middle, frame)
+        frame = _frame(_tilt(rng, scene), plans[0].scale * rng.uniform(0.7, 1.2), (0, 0))
+        frame[:, 2] = _outside(rng, [plan.box for plan in plans]) - placed(middle, frame)
         paint(image, parts, frame * image.width, draw_style(rng))
 
 
-def _outside(rng: np.random.Generator, box: np.ndarray) -> np.ndarray:
-    """Draw a place clear of a box; where there is hardly any, the last one tried."""
+def _outside(rng: np.random.Generator, boxes: Sequence[np.ndarray]) -> np.ndarray:
+    """Draw a place clear of boxes; where there is hardly any, the last one tried."""
+    low, high = np.split(np.array(boxes), 2, axis=1)
     for place in rng.random((12, 2)):
-        if np.any(place < box[:2] - 0.06) or np.any(place > box[2:] + 0.06):
+        if ((place < low - 0.06) | (place > high + 0.06)).any(axis=1).all():
             break
     return place
 

@@ -110,7 +110,7 @@ def test_pointing_anywhere_hits_as_often_as_the_area_says():
 
 def test_the_boxes_of_the_drawings_fit(tmp_path):
     made = drawings.make_set(tmp_path / "set", 64, {"test": 10}, processes=1, progress=False)
-    _, boxes, _ = drawings.read_annotations(made, "test")
+    boxes = drawings.read_annotations(made, "test").boxes
     heads = np.zeros((len(boxes), 64, 64))
     for head, (left, top, right, bottom) in zip(heads, np.round(boxes).astype(int), strict=True):
         head[top:bottom, left:right] = 1
