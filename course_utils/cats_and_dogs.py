@@ -103,21 +103,44 @@ def _locate(drawing_size: int, tier: Tier | None = None) -> tuple[Path, Tier]:
     return drawings.make_set(target, drawing_size), "embedded"
 
 
-def head_boxes(split: str, drawing_size: int = 64) -> np.ndarray:
-    """Return where the heads are in the drawings of one part, in the order of `load`.
+def drawn(
+    split: str, count: int, size: int = 64, groups: bool = False
+) -> tuple[np.ndarray, drawings.Annotations]:
+    """Return drawings, and where in them the heads of cats and dogs are.
+
+    They are drawn at the first use. Those with one animal are the same as `load` has, and as
+    many more as are asked for.
 
     Parameters
     ----------
     split : {"train", "validation", "test"}
-    drawing_size : int
+    count : int
+        Drawings of each kind; with `groups`, of all.
+    size : int
         Height and width of the drawings in pixels.
+    groups : bool
+        Whether to put up to three cats and dogs in a picture, and other things among them.
 
     Returns
     -------
-    ndarray of float64, shape (N, 4)
-        x_min, y_min, x_max, y_max in pixels, as `drawings.Drawing` says.
+    pictures : ndarray of uint8, shape (N, size, size, 3)
+        With one animal each: all cats, then all dogs.
+    found : drawings.Annotations
+        ``kinds``, ``boxes`` and ``landmarks`` of each cat and dog, and the number of its picture.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    DataError
+        If files are broken, or the disk cannot be written to.
     """
-    return drawings.read_annotations(folder(drawing_size, "embedded"), split).boxes
+    kinds = (drawings.GROUP,) if groups else drawings.CATS_AND_DOGS
+    where = made_folder() / f"drawn-{'groups' if groups else 'heads'}-{size}-{split}-{count}"
+    scene = drawings.GROUPS if groups else None
+    drawings.make_set(where, size, {split: count}, kinds, scene=scene)
+    found = drawings.read_annotations(where, split)
+    return picture_folders.read(where / split, size, kinds).x, found
 
 
 def _as_dataset(folder: Path, name: str, title: str, tier: Tier, size: int) -> Dataset:

@@ -103,7 +103,18 @@ def test_the_real_tier_without_photos_says_how_to_get_them(data, monkeypatch):
         cats_and_dogs.load(tier="real")
 
 
-def test_the_boxes_come_in_the_order_of_the_pictures(data, few):
-    boxes = cats_and_dogs.head_boxes("test", 32)
+def test_drawings_come_with_their_boxes_in_order(data):
+    x, found = cats_and_dogs.drawn("test", 2, 32)
     drawn = [drawings.draw(kind, 0, "test", n, size=32) for kind in ("cat", "dog") for n in (0, 1)]
-    assert boxes == pytest.approx(np.stack([drawing.box for drawing in drawn]), abs=0.01)
+    assert np.array_equal(x, np.stack([drawing.picture for drawing in drawn]))
+    assert found.boxes == pytest.approx(np.stack([drawing.box for drawing in drawn]), abs=0.01)
+    assert found.kinds == ["cat", "cat", "dog", "dog"]
+    assert found.pictures.tolist() == [0, 1, 2, 3]
+
+
+def test_groups_come_with_the_number_of_each_animals_picture(data):
+    x, found = cats_and_dogs.drawn("test", 12, 32, groups=True)
+    drawn = [drawings.draw_group(0, "test", number, 32) for number in range(12)]
+    assert np.array_equal(x, np.stack([animals[0].picture for animals in drawn]))
+    assert np.bincount(found.pictures).tolist() == [len(animals) for animals in drawn]
+    assert found.kinds == [animal.kind for animals in drawn for animal in animals]

@@ -301,6 +301,8 @@ class Annotations(NamedTuple):
     files : list of str
         Names such as ``train/cat/cat.0.png``, relative to the folder; that of a group once for
         each cat and dog in it.
+    pictures : ndarray of int, shape (N,)
+        Number of the picture, from 0 in the order of the files.
     kinds : list of str
     boxes : ndarray of float64, shape (N, 4)
         x_min, y_min, x_max, y_max in pixels.
@@ -309,6 +311,7 @@ class Annotations(NamedTuple):
     """
 
     files: list[str]
+    pictures: np.ndarray
     kinds: list[str]
     boxes: np.ndarray
     landmarks: np.ndarray
@@ -352,7 +355,8 @@ def read_annotations(folder: str | Path, split: str) -> Annotations:
         raise _broken(folder, f"an entry of {split!r} is not as it should be") from error
     if not np.isfinite(boxes).all():
         raise _broken(folder, f"a box of {split!r} is not a number")
-    return Annotations(files, kinds, boxes, landmarks)
+    order = {file: number for number, file in enumerate(dict.fromkeys(files))}
+    return Annotations(files, np.array([order[f] for f in files], int), kinds, boxes, landmarks)
 
 
 def _check(
