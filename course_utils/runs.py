@@ -22,6 +22,7 @@ from course_utils.backend import keras
 from course_utils.data.settings import COURSE_FOLDER
 
 History = dict[str, list[float]]
+Test = tuple[np.ndarray, np.ndarray] | Callable[[keras.Model], dict[str, float]]
 RUNS_FOLDER = COURSE_FOLDER / "data" / "runs"
 
 
@@ -96,8 +97,11 @@ class Run:
         """
         card = self.card
         kind = "Recorded run" if self.folder else "Trained here:"
-        accuracy = card.get("test_accuracy")
-        tested = "" if accuracy is None else f", test accuracy {accuracy:.2%}"
+        tested = "".join(
+            f", {name.replace('_', ' ')} {value:.2%}"
+            for name, value in card.items()
+            if name.startswith("test_") and isinstance(value, float)
+        )
         return (
             f"{kind} {self.name}: {card['epochs']} epochs in {card['seconds']:.0f} s "
             f"on {card['cores']} cores{tested}."
@@ -109,7 +113,7 @@ def recall(
     net: keras.Model,
     train: Callable[[keras.Model], History],
     live: bool = False,
-    test: tuple[np.ndarray, np.ndarray] | None = None,
+    test: Test | None = None,
 ) -> Run:
     """Bring back a training that was recorded, or train here and now.
 
@@ -125,8 +129,9 @@ def recall(
         Compiles the net that it is given, trains it, and returns the history of ``fit``.
     live : bool
         Whether to call `train`, instead of loading what is recorded.
-    test : (array, array), optional
-        Inputs and targets on which a net that was trained here is measured.
+    test : (array, array) or function, optional
+        Inputs and targets on which a net that was trained here is measured; or a function that
+        measures it, and returns numbers by name.
 
     Returns
     -------
@@ -176,12 +181,16 @@ def trained(name: str, net: keras.Model, train: Callable[[keras.Model], History]
     return Run(name, {"name": name, **card}, history)
 
 
-def measured(net: keras.Model, test: tuple[np.ndarray, np.ndarray] | None) -> dict[str, float]:
-    """Measure the test accuracy of a net as its card keeps it; nothing without a test part."""
+def measured(net: keras.Model, test: Test | None) -> dict[str, float]:
+    """Measure a net on its test part as its card keeps it; nothing without a test part."""
     if test is None:
         return {}
-    found = net.evaluate(*test, batch_size=100, verbose=0, return_dict=True)
-    return {"test_accuracy": round(found["accuracy"], 4)}
+    if callable(test):
+        found = test(net)
+    else:
+        found = net.evaluate(*test, batch_size=100, verbose=0, return_dict=True)
+        found = {"accuracy": found["accuracy"]}
+    return {f"test_{name}": round(float(value), 4) for name, value in found.items()}
 
 
 def _optimizer(net: keras.Model) -> dict[str, Any]:
@@ -251,7 +260,9 @@ def load(name: str, folder: Path = RUNS_FOLDER) -> Run:
     return Run(name, _read_json(home / "card.json"), _read_json(home / "history.json"), home)
 
 
-def accuracies(name: str, folder: Path = RUNS_FOLDER) -> list[float]:
+def accuracies(
+    name: str, folder: Path = RUNS_FOLDER, measure: str = "test_accuracy"
+) -> list[float]:
     """Return the test accuracies of all trainings that differ from a run in the seed alone.
 
     Parameters
@@ -260,6 +271,8 @@ def accuracies(name: str, folder: Path = RUNS_FOLDER) -> list[float]:
         Name of the run with the first seed, for example ``cats_plain-embedded``.
     folder : pathlib.Path
         Folder that holds the runs.
+    measure : str
+        What else to return instead: another entry of the cards.
 
     Returns
     -------
@@ -272,7 +285,7 @@ def accuracies(name: str, folder: Path = RUNS_FOLDER) -> list[float]:
     [0.762, 0.723, 0.77]
     """
     others = sorted(path.name for path in folder.glob(f"{name}-seed*"))
-    return [load(run, folder).card["test_accuracy"] for run in (name, *others)]
+    return [load(run, folder).card[measure] for run in (name, *others)]
 
 
 def _read_weights(path: Path) -> list[np.ndarray]:

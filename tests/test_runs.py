@@ -126,6 +126,23 @@ def test_a_run_is_three_files_that_any_program_can_read(run):
     assert [array.shape for array in weights_of(run)] == [(4, 30), (30,), (30, 2), (2,)]
 
 
+def test_a_training_can_be_measured_by_a_function_of_its_own(capsys):
+    def train(model):
+        model.compile("adam", loss="mse")
+        return {"loss": [0.5]}
+
+    found = runs.recall("tiny", net(), train, live=True, test=lambda _: {"mean_iou": 0.75})
+    assert found.card["test_mean_iou"] == 0.75
+    assert capsys.readouterr().out.endswith("cores, test mean iou 75.00%.\n")
+
+
+def test_another_measure_of_several_seeds_can_be_asked_for(tmp_path):
+    for name, value in (("tiny", 0.5), ("tiny-seed1", 0.25)):
+        record(name, net(), HISTORY, CARD | {"test_ap": value}, tmp_path, weights=False)
+    assert runs.accuracies("tiny", tmp_path, "test_ap") == [0.5, 0.25]
+    assert runs.accuracies("tiny", tmp_path) == [0.9876, 0.9876]
+
+
 def test_the_sentence_gives_data_effort_and_result(run):
     assert run.sentence() == (
         f"Recorded run first: 2 epochs in 12 s on {os.cpu_count()} cores, test accuracy 98.76%."
