@@ -66,7 +66,7 @@ record: $(VENV)/ready-test ## Train the recorded runs of notebooks again (NOTEBO
 	$(BIN)/python -m tools.record $(NOTEBOOKS) $(if $(SEEDS),--seeds $(SEEDS)) \
 	  $(if $(RUNS),--runs $(RUNS)) $(if $(TIER),--tier $(TIER)) $(if $(filter-out 0,$(FAST)),--fast)
 
-base: $(VENV)/ready ## Pretrain the course's own base again, half an hour (FAST=1 for bfloat16)
+base: $(VENV)/ready ## Pretrain the course's own base again, three hours (FAST=1 for bfloat16)
 	$(BIN)/python -m tools.pretrain $(if $(filter-out 0,$(FAST)),--fast)
 
 exercises: $(VENV)/ready-test ## Write the exercises into the notebooks, from the package that holds them

@@ -127,13 +127,13 @@ def test_on_drawings_the_plain_net_overfits_and_augmentation_helps():
     assert mean("both", "embedded") >= mean("plain", "embedded") + 0.04
 
 
-@pytest.mark.parametrize(("tier", "low", "high"), [("real", 0.95, 1.02), ("embedded", 0.25, 0.45)])
-def test_features_are_all_of_the_gain_on_photos_and_a_third_on_drawings(tier, low, high):
+@pytest.mark.parametrize(("tier", "low", "high"), [("real", 0.95, 1.02), ("embedded", 0.5, 0.9)])
+def test_features_are_all_of_the_gain_on_photos_and_more_than_half_on_drawings(tier, low, high):
     kinds = ("plain", "features", "finetuned", "both")
     plain, features, tuned, both = (mean(kind, tier) for kind in kinds)
     assert low < (features - plain) / (tuned - plain) < high
     assert tuned > both
-    assert (both > features) == (tier == "embedded")
+    assert features > both - 0.01
 
 
 @pytest.mark.parametrize("tier", ["real", "embedded"])
@@ -171,7 +171,7 @@ def test_on_photos_the_plain_net_overfits_and_augmentation_with_dropout_helps():
 def test_on_drawings_features_beat_scratch_and_fine_tuning_is_best():
     kinds = {name.split("-")[0].removeprefix("cats_") for name in NAMES if name.startswith("cats")}
     everything = {kind: mean(kind, "embedded") for kind in kinds}
-    assert everything["features"] >= everything["plain"] + 0.04
+    assert everything["features"] >= max(0.86, everything["both"] - 0.005)
     assert max(everything, key=everything.get) == "finetuned"
 
 
