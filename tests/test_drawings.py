@@ -430,7 +430,7 @@ def test_a_set_has_class_folders_with_the_drawn_pictures(tmp_path):
 
 def test_the_annotations_are_those_of_the_drawings(tmp_path):
     folder = make_set(tmp_path / "set", 20, FEW, ("dog", "car"), processes=1, progress=False)
-    files, _, boxes, landmarks = read_annotations(folder, "train")
+    files, *_, boxes, landmarks = read_annotations(folder, "train")
     assert files == [f"train/{k}/{k}.{i}.png" for k in ("dog", "car") for i in range(3)]
     drawings = [draw(kind, 0, "train", i, 20) for kind in ("dog", "car") for i in range(3)]
     np.testing.assert_allclose(boxes, [d.box for d in drawings], atol=0.00501)
@@ -632,7 +632,7 @@ def small_set(tmp_path_factory):
 
 
 def test_a_split_without_pictures_has_empty_arrays(small_set):
-    files, _, boxes, landmarks = read_annotations(small_set, "test")
+    files, *_, boxes, landmarks = read_annotations(small_set, "test")
     assert (files, boxes.shape, landmarks.shape) == ([], (0, 4), (0, 5, 2))
 
 
@@ -691,7 +691,7 @@ def many():
 
 
 def collected(folder, split):
-    files, _, boxes, _ = read_annotations(folder, split)
+    files, *_, boxes, _ = read_annotations(folder, split)
     return {
         "pictures": np.array([np.asarray(Image.open(folder / file)) for file in files]),
         "boxes": boxes,

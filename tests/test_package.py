@@ -14,8 +14,8 @@ from course_utils.data.settings import COURSE_FOLDER
 
 # Everything that a notebook may import before it needs Keras.
 LIGHT = [
-    *("cats_and_dogs", "convolution", "datasets", "drawings", "duplicates", "filters"),
-    "picture_folders",
+    *("cats_and_dogs", "convolution", "datasets", "detection", "drawings", "duplicates"),
+    *("filters", "picture_folders"),
     *("plots", "widgets", "data.atomic_folder", "data.catalogue", "data.download"),
     *("data.http_download", "data.kept_arrays", "data.photo_archives", "data.picture_decoding"),
     *("data.prepared_photos", "data.settings", "data.verification"),
