@@ -135,6 +135,8 @@ def drawn(
     DataError
         If files are broken, or the disk cannot be written to.
     """
+    if count < 1:
+        raise ValueError(f"count is {count}; expected 1 drawing or more.")
     kinds = (drawings.GROUP,) if groups else drawings.CATS_AND_DOGS
     where = made_folder() / f"drawn-{'groups' if groups else 'heads'}-{size}-{split}-{count}"
     scene = drawings.GROUPS if groups else None

@@ -224,6 +224,7 @@ def encode(boxes: ArrayLike, anchor_boxes: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     boxes, anchor_boxes : array of shape (..., 4)
+        All with an area.
 
     Returns
     -------

@@ -112,6 +112,13 @@ def test_drawings_come_with_their_boxes_in_order(data):
     assert found.pictures.tolist() == [0, 1, 2, 3]
 
 
+def test_no_drawings_and_an_unknown_part_are_refused(data):
+    with pytest.raises(ValueError, match="count is 0; expected 1 drawing or more"):
+        cats_and_dogs.drawn("test", 0)
+    with pytest.raises(ValueError, match="no split 'tests'"):
+        cats_and_dogs.drawn("tests", 2)
+
+
 def test_groups_come_with_the_number_of_each_animals_picture(data):
     x, found = cats_and_dogs.drawn("test", 12, 32, groups=True)
     drawn = [drawings.draw_group(0, "test", number, 32) for number in range(12)]

@@ -156,6 +156,15 @@ def test_matching_worked_out_by_hand():
     assert detection.match([], true).tolist() == []
 
 
+def test_offsets_are_those_of_keras():
+    rng = np.random.default_rng(4)
+    boxes, anchors = random_boxes(rng, 1000), random_boxes(rng, 1000)
+    by_keras = keras.utils.bounding_boxes.encode_box_to_deltas(
+        anchors, boxes, "xyxy", "xyxy", encoding_format="center_xywh"
+    )
+    assert np.allclose(detection.encode(boxes, anchors), by_keras, atol=1e-4)
+
+
 @many(200)
 @given(some_boxes(least=5, most=5), some_boxes(least=5, most=5))
 def test_an_offset_leads_back_to_its_box(boxes, anchors):

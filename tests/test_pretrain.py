@@ -76,6 +76,29 @@ def test_the_base_can_be_made_again(monkeypatch, tmp_path):
     assert run.history.keys() <= runs.load("course_base").history.keys()
 
 
+@pytest.mark.full
+def test_an_interrupted_pretraining_goes_on_where_it_was(monkeypatch, tmp_path):
+    """Interrupted after the first of two epochs, only the second is left, at its own rate."""
+    keeps = keras.callbacks.BackupAndRestore
+
+    class Interrupted(keeps):
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            raise KeyboardInterrupt
+
+    x, y = RANDOM.integers(0, 256, (80, 64, 64, 3), np.uint8), np.arange(80) % 20
+    monkeypatch.setattr(pretrain, "EPOCHS", 2)
+    monkeypatch.setattr(pretrain, "made_folder", lambda: tmp_path)
+    monkeypatch.setattr(keras.callbacks, "BackupAndRestore", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain.train(pretrain.classifier(pretrain.with_normalization(), 20), x, y, (x, y))
+    monkeypatch.setattr(keras.callbacks, "BackupAndRestore", keeps)
+    net = pretrain.classifier(pretrain.with_normalization(), 20)
+    history = pretrain.train(net, x, y, (x, y))
+    assert len(history["loss"]) == 1
+    assert int(net.optimizer.iterations) == 4
+
+
 def test_the_shipped_base_knows_its_kinds():
     card = runs.load("course_base").card
     assert card["test_accuracy"] > 0.95
