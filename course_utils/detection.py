@@ -114,7 +114,7 @@ def nms(
     boxes : array of shape (N, 4)
     scores : array of shape (N,)
     iou_threshold : float
-        Boxes whose IoU with a better one is above this are dropped.
+        Boxes whose IoU with a better one that is kept is above this are dropped.
     score_threshold : float
         Boxes below this are dropped at once, and so are those whose score is NaN.
     labels : int array of shape (N,), optional

@@ -41,7 +41,8 @@ def test_card_and_history_tell_the_same_story(name):
     assert {len(values) for values in run.history.values()} == {run.card["epochs"]}
     assert run.card["weights"] == (run.folder / "weights.npz").exists()
     low, high = ACCURACY.get(name.split("-seed")[0], (0.9, 1))
-    assert low <= run.card["test_accuracy"] <= high
+    if run.card["notebook"] != "13_detection":  # which has measures of its own, see below
+        assert low <= run.card["test_accuracy"] <= high
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,16 +53,16 @@ def test_the_cells_that_trained_a_run_are_those_of_the_notebook_as_it_is(name):
     assert card["source"] == source_hash(notebook, split(name)[0])
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "notebooks").glob("0*.ipynb")), ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_every_training_that_a_notebook_recalls_is_recorded(path):
     cells = nbformat.read(path, as_version=4).cells
     tags = {tag for cell in cells for tag in cell.metadata.get("tags", [])}
     for kind in (tag.removeprefix("run-") for tag in tags if tag.startswith("run-")):
         assert f"{kind}-embedded" in NAMES
         # With photos, the control of notebook 5 takes hours: it is left to the reader.
-        assert f"{kind}-real" in NAMES or kind == "cats_plain_long"
+        # Notebook 13 is about drawings, whose boxes are known, also where photos are on disk.
+        drawings_only = kind == "cats_plain_long" or path.stem == "13_detection"
+        assert f"{kind}-real" in NAMES or drawings_only
 
 
 # Measured again
@@ -182,6 +183,33 @@ def test_on_photos_features_leave_nothing_to_fine_tuning():
     assert features >= 0.985
     assert abs(tuned - features) < 0.005
     assert random < features - 0.2
+
+
+def test_maps_find_boxes_and_landmarks_and_numbers_find_landmarks_rarely():
+    numbers, maps = (runs.load(f"heads_{way}-embedded").card for way in ("numbers", "maps"))
+    assert maps["test_mean_iou"] >= 0.72
+    assert maps["test_boxes_above_half"] >= 0.93
+    assert maps["test_landmarks_near"] >= max(0.6, 3 * numbers["test_landmarks_near"])
+    assert numbers["test_mean_iou"] < maps["test_mean_iou"]
+
+
+def precisions(name):
+    """The average precisions of all seeds of a detector."""
+    return runs.accuracies(f"scenes_{name}-embedded", measure="test_ap")
+
+
+def test_looking_once_finds_nine_of_ten_with_every_seed_and_more_than_windows_do():
+    once = precisions("grid")
+    assert len(once) >= 3
+    assert np.mean(once) >= 0.9
+    assert min(once) > precisions("windows")[0]
+
+
+def test_on_a_coarse_grid_four_anchors_are_worse_than_one_and_a_fine_grid_is_best():
+    one, several = precisions("coarse"), precisions("anchors")
+    assert min(len(one), len(several)) >= 3
+    assert max(several) < min(one)
+    assert min(precisions("grid")) > max(one)
 
 
 def test_only_what_was_trained_is_recorded_of_a_net_on_a_base():

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tools.execute import ROOT
 
-NAMES = ["03", "04", "05", "07", "08", "11"]
+NAMES = ["03", "04", "05", "07", "08", "11", "13"]
 WITHOUT_THE_COURSE = """
 import sys
 from pathlib import Path
@@ -19,11 +19,12 @@ sys.modules["course_utils"] = None  # so that it cannot be imported
 my_pictures, my_net = Path("pictures"), Path("net.keras")
 my_picture, my_heatmap = Path("picture.png"), Path("heatmap.png")
 my_base = Path("base.keras")
+my_boxes = Path("pictures/boxes.csv")
 """
 SAVE_A_BASE = """
 import keras
 pixels = x = keras.Input((96, 96, 3))
-for name in ("block11_expand", "top_relu"):
+for name in ("block10_add", "block11_expand", "top_relu"):
     x = keras.layers.Conv2D(4, 3, strides=4, activation="relu", name=name)(x)
 keras.Model(pixels, x).save("base.keras")
 """
@@ -41,6 +42,16 @@ def takeaways(name):
     (path,) = (ROOT / "notebooks").glob(f"{name}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
     return [cell.source for cell in cells if "takeaway" in cell.metadata.get("tags", [])]
+
+
+def write_boxes(folder: Path):
+    """A table that puts a box into each picture, twice as wide as high."""
+    lines = ["file,kind,left,top,right,bottom"]
+    for number, path in enumerate(sorted(folder.rglob("*.png"))):
+        place = 0.05 * (number % 10)
+        name = path.relative_to(folder).as_posix()
+        lines.append(f"{name},{path.parent.name},{place},{place},{place + 0.4},{place + 0.2}")
+    (folder / "boxes.csv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def draw_pictures(folder: Path, count=10):
@@ -71,9 +82,10 @@ def test_a_takeaway_runs_without_the_course_and_makes_what_it_promises(name, tmp
             draw_pictures(tmp_path / "pictures" / part)
     else:
         draw_pictures(tmp_path / "pictures")
+    write_boxes(tmp_path / "pictures")
     Image.fromarray(np.eye(30, dtype=np.uint8) * 255).convert("RGB").save(tmp_path / "picture.png")
-    before = {"07": SAVE_A_BASE, "08": SAVE_A_BASE, "11": SAVE_A_NET}.get(name, "")
-    code = "\n".join([WITHOUT_THE_COURSE, before, *takeaways(name)])
+    before = {"11": SAVE_A_NET} | dict.fromkeys(("07", "08", "13"), SAVE_A_BASE)
+    code = "\n".join([WITHOUT_THE_COURSE, before.get(name, ""), *takeaways(name)])
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
@@ -85,6 +97,6 @@ def test_a_takeaway_runs_without_the_course_and_makes_what_it_promises(name, tmp
 
     net = keras.models.load_model(tmp_path / "net.keras")
     x = np.zeros((2, *net.input_shape[1:]), np.float32)
-    assert net.predict(x, verbose=0).shape == (2, 2)
+    assert net.predict(x, verbose=0).shape == ((2, 24, 24, 7) if name == "13" else (2, 2))
     if name == "04":
         assert "sure" in done.stdout

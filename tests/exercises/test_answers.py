@@ -19,7 +19,7 @@ from tools.execute import ROOT
 
 # Answers that have to be trained, and many wrong ones that have to be called, take some seconds.
 TRAINED = ("3.6", "4.6", "6.6", "7.5")
-CALLED = ("3.5", "5.6", "7.6", "8.5", "9.6", "10.6", "11.6", "12.1")
+CALLED = ("3.5", "5.6", "7.6", "8.5", "9.6", "10.6", "11.6", "12.1", "13.5")
 
 
 def each(*slow):
@@ -41,14 +41,14 @@ def verdict(number, code):
 
 def test_there_are_sixty_exercises_and_more_numbered_in_their_order():
     assert len(NUMBERS) >= 60
-    for notebook in range(13):
+    for notebook in range(14):
         found = [exercise.number for exercise in of_notebook(notebook)]
         assert found == [f"{notebook}.{n + 1}" for n in range(len(found))]
         assert len(found) >= 5
 
 
 def test_from_notebook_3_on_one_asks_for_five_lines_of_keras():
-    for notebook in range(3, 13):
+    for notebook in range(3, 14):
         lengths = [
             len(each.solution.splitlines())
             for each in of_notebook(notebook)
@@ -116,6 +116,17 @@ ALSO_RIGHT = {
     "10.4": ["[2.0, -3.0]", "(2, -3)"],
     "11.2": ["-np.array([0.5, -2, 1.5])"],
     "11.4": ["0.09375", "3 / 32"],
+    "13.1": ["0.2", "1 / 5"],
+    "13.2": ["[0.5] * 4", "np.array([320, 240, 320, 240]) / (640, 480, 640, 480)"],
+    "13.4": ["lambda s, right, t: np.mean(np.array(right)[np.array(s) >= t])"],
+    "13.5": [
+        "lambda shape, classes: keras.Sequential([keras.Input(shape),"
+        " keras.layers.Conv2D(64, 3, padding='same', activation='relu'),"
+        " keras.layers.Conv2D(5 + classes, 1)])",
+        "lambda shape, classes: keras.Sequential([keras.Input(shape),"
+        " keras.layers.Conv2D(64, 3, padding='same', activation='relu'),"
+        " keras.layers.Dense(5 + classes)])",
+    ],
 }
 
 

@@ -117,6 +117,13 @@ def grad_cam(net, layer_name, x):
     alpha = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
     return tf.nn.relu(tf.reduce_sum(alpha * maps, axis=-1)).numpy()
 """
+GRID_HEAD = """
+def build(shape, classes):
+    maps = keras.Input(shape)
+    x = keras.layers.Conv2D(64, 3, padding="same", activation="relu")(maps)
+    said = keras.layers.Conv2D(5 + classes, 1)(x)
+    return keras.Model(maps, said)
+"""
 
 
 def changed(code, *pairs):
@@ -618,6 +625,51 @@ WRONG = {
     "12.3": ["1 / 6", "1 / 90", "1 / 30", "18", "0.2", "5.6", "'1/18'", "[1 / 18]", "None", "1"],
     "12.4": ["0.75", "0.7", "0.8", "0.4", "0.3", "60", "'0.6'", "[0.8, 0.6]", "None", "15"],
     "12.5": ["'breed'", "'photo'", "'day'", "'class'", "2", "['dog']", "None", "'cat'"],
+    "13.1": ["16", "16 / 96", "1 / 3", "5", "0.8", "20", "'0.2'", "[0.2]", "None", "0"],
+    "13.2": [
+        "(320, 240, 320, 240)",
+        "(0.25, 0.25, 0.5, 0.5)",
+        "(0.25, 0.25, 0.75, 0.75)",
+        "(160, 120, 320, 240)",
+        "(0.5, 0.5)",
+        "0.5",
+        "(50, 50, 50, 50)",
+        "None",
+        "'0.5 0.5 0.5 0.5'",
+    ],
+    "13.3": ["1", "3", "4", "0", "[0, 2]", "'two'", "None", "2.5"],
+    "13.4": [
+        "lambda scores, right, threshold: sum(right) / len(right)",
+        "lambda scores, right, threshold: sum(h for s, h in zip(scores, right) if s >= threshold)",
+        "lambda scores, right, threshold: sum(h for s, h in zip(scores, right) if s >= threshold)"
+        " / max(sum(right), 1)",
+        "lambda scores, right, threshold: sum(s >= threshold for s in scores) / len(scores)",
+        "lambda s, right, t: 1 - np.mean(np.array(right)[np.array(s) >= t])",
+        "lambda scores, right, threshold: np.mean(np.array(right)[np.array(scores) > threshold])",
+        "lambda scores, right: 1",
+        "lambda scores, right, threshold: None",
+        "0.5",
+    ],
+    "13.5": [
+        changed(GRID_HEAD, ("Conv2D(64, 3", "Conv2D(32, 3")),
+        changed(GRID_HEAD, ("5 + classes", "4 + classes")),
+        changed(GRID_HEAD, (', padding="same"', "")),
+        changed(GRID_HEAD, ("5 + classes, 1", "5 + classes, 1, activation='sigmoid'")),
+        changed(GRID_HEAD, ("5 + classes, 1", "5 + classes, 1, activation='softmax'")),
+        changed(GRID_HEAD, ("5 + classes", "7")),
+        changed(
+            GRID_HEAD,
+            (
+                "keras.layers.Conv2D(5 + classes, 1)(x)",
+                "keras.layers.Reshape((*shape[:2], 5 + classes))(keras.layers.Dense("
+                "shape[0] * shape[1] * (5 + classes))(keras.layers.Flatten()(x)))",
+            ),
+        ),
+        changed(GRID_HEAD, ("return keras.Model(maps, said)", "return said")),
+        changed(GRID_HEAD, ("return keras.Model(maps, said)", "")),
+        "keras.layers.Conv2D(7, 1)",
+        "lambda shape, classes: 7",
+    ],
 }
 
 # Nothing that any exercise asks for.
