@@ -120,7 +120,7 @@ def test_a_bad_notebook_is_refused():
 
 
 # Trainings take CI too long in full: an epoch shows that the switch works, though not what the
-# notebook says of the result.
+# notebook says of the result. (Notebook 13, whose grid is trained live, is too long for it.)
 ONE_EPOCH = {
     "03_mnist_convnet": "epochs = 1",
     "04_small_data": "epochs = 1",
@@ -128,34 +128,18 @@ ONE_EPOCH = {
     "07_feature_extraction": "epochs = epochs_end_to_end = 1",
     "08_fine_tuning": "epochs = 1",
 }
-# Notebook 13 names such numbers where it needs them.
-SMALLER = {
-    "5000 if": "20 if",
-    "6000 if": "50 if",
-    '"test", 250': '"test", 9',
-    '"test", 500': '"test", 50',
-}
-SMALLER |= {f"epochs={n}": "epochs=1" for n in (3, 4, 5, 6)}
-SMALLER |= {"enumerate(scenes)": "enumerate(scenes[:9])"}
 
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    "path", [path for path in NOTEBOOKS if SWITCH in path.read_text("utf-8")], ids=lambda p: p.stem
+    "path", [path for path in NOTEBOOKS if path.stem in ONE_EPOCH], ids=lambda p: p.stem
 )
 def test_the_switch_trains_all_nets_here(path):
     notebook = nbformat.read(path, as_version=4)
     cell = next(cell for cell in notebook.cells if SWITCH in cell.source)
     cell.source = cell.source.replace(SWITCH, "TRAIN_IN_FULL = True")
-    if path.stem == "13_detection":
-        for cell in code_cells(notebook):
-            for full, small in SMALLER.items():
-                cell.source = cell.source.replace(full, small)
-    else:
-        settings = next(
-            c for c in notebook.cells if c.id == "settings" or "\nepochs = {" in c.source
-        )
-        settings.source += "\n" + ONE_EPOCH[path.stem]
+    settings = next(c for c in notebook.cells if c.id == "settings" or "\nepochs = {" in c.source)
+    settings.source += "\n" + ONE_EPOCH[path.stem]
     last = max(n for n, cell in enumerate(notebook.cells) if "runs.recall(" in cell.source)
     notebook.cells = notebook.cells[: last + 1]
     trained = execute(notebook, path.parent, "embedded")
