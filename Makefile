@@ -21,7 +21,7 @@ PYTEST = $(ONE_CORE) $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PR
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab data test test-fast test-more test-real test-full lint format execute record base exercises bench lock clean
+.PHONY: help lab data test test-fast test-more test-real test-full lint format execute record base exercises bench site slides handouts grade lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
@@ -39,7 +39,7 @@ test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, u
 test-fast: $(VENV)/ready-test lint ## Check what can be checked in a minute, after each change
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
-test-more: $(VENV)/ready-test ## Check what takes longer: trainings, the large networks, the browser
+test-more: $(VENV)/ready-test $(VENV)/ready-site ## Check what takes longer: trainings, large nets, browser, site
 	$(PYTEST) --dist loadfile -m "full or browser" --durations 20
 
 test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk
@@ -75,19 +75,34 @@ exercises: $(VENV)/ready-test ## Write the exercises into the notebooks, from th
 bench: $(VENV)/ready-test ## Compare our speed with that of named peers (ONLY=pipeline for one comparison)
 	$(BIN)/python -m tools.benchmark $(ONLY)
 
+site: $(VENV)/ready-site ## Build the course as web pages that need no network, in build/site
+	@$(BIN)/python -m tools.pages site
+
+slides: $(VENV)/ready-site ## Build slides of the lectures that need no network, in build/slides
+	@$(BIN)/python -m tools.pages slides
+
+handouts: $(VENV)/ready ## Write the students' copies, without outputs and solutions, to build/handouts.zip
+	@$(BIN)/python -m tools.handouts
+
+grade: $(VENV)/ready ## Grade the notebooks in a folder, each in a sandbox: FROM=folder, to build/grades.csv
+	@$(BIN)/python -m tools.grade "$(FROM)"
+
 lock: ## Pin the newest versions that fit together (needs uv)
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
 	  --no-annotate --no-emit-index-url --upgrade pyproject.toml -o requirements.txt
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
 	  --no-annotate --no-emit-index-url --extra test -c requirements.txt pyproject.toml \
 	  -o requirements-test.txt
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
+	  --no-annotate --no-emit-index-url --upgrade --extra site -c requirements-test.txt \
+	  pyproject.toml -o requirements-site.txt
 	awk -F'==' 'NR == FNR { pin[$$1] = $$2; next } \
 	  /- [a-z-]+==/ { split($$1, name, "- "); print $$1 "==" pin[name[2]]; next } { print }' \
 	  requirements.txt environment.yml > environment.draft
 	mv environment.draft environment.yml
 
-clean: ## Remove the environment and the caches; data and notebooks stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+clean: ## Remove the environment, the caches and what was built; data and notebooks stay
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 # A marker file is written last, so an interrupted set-up starts again and a finished one is kept.
 $(VENV)/ready: requirements.txt pyproject.toml
@@ -110,4 +125,8 @@ $(VENV)/ready: requirements.txt pyproject.toml
 
 $(VENV)/ready-test: $(VENV)/ready requirements-test.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+$(VENV)/ready-site: $(VENV)/ready requirements-site.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-site.txt
 	@touch $@

@@ -14,7 +14,7 @@ from typing import Any
 
 from exercises.exercise import Exercise
 
-__all__ = ["Exercise", "check", "hint", "of_notebook"]
+__all__ = ["Exercise", "check", "hint", "of_notebook", "verdict"]
 
 YOUR_TURN = "… Your turn: replace the dots by your answer and run the cell again."
 
@@ -85,6 +85,34 @@ def of_notebook(number: int) -> list[Exercise]:
     """
     modules = [path.stem for path in Path(__file__).parent.glob(f"n{number:02d}_*.py")]
     return import_module(f"exercises.{modules[0]}").EXERCISES if modules else []
+
+
+def verdict(number: str, names: dict[str, Any]) -> str:
+    """Judge an exercise by what a notebook holds, as ``make grade`` does.
+
+    Parameters
+    ----------
+    number : str
+        Which exercise, for example "5.1".
+    names : dict of str to Any
+        All variables of the notebook.
+
+    Returns
+    -------
+    str
+        What ``check`` would print.
+
+    Examples
+    --------
+    >>> verdict("0.1", {})
+    '… Your turn: replace the dots by your answer and run the cell again.'
+    """
+    exercise = _find(number)
+    if isinstance(exercise, str):
+        return exercise
+    answers = tuple(names.get(name, ...) for name in exercise.names)
+    context = {name: names[name] for name in exercise.context if name in names}
+    return _verdict(exercise, answers, context)
 
 
 def _find(number: Any) -> Exercise | str:

@@ -265,10 +265,10 @@ def test_padding_and_output_size_are_those_of_keras(size, kernel_size, stride, p
 @many(1000)
 @given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 40))
 def test_parameters_are_those_that_keras_counts(kernel_size, channels, filters):
-    layer = keras.layers.Conv2D(filters, kernel_size)
+    layer = keras.layers.Conv2D(filters, kernel_size, kernel_initializer="zeros")
     layer.build((None, None, None, channels))
     assert conv_parameters(kernel_size, channels, filters) == layer.count_params()
-    layer = keras.layers.Dense(filters)
+    layer = keras.layers.Dense(filters, kernel_initializer="zeros")
     layer.build((None, channels))
     assert dense_parameters(channels, filters) == layer.count_params()
 

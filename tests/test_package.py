@@ -157,10 +157,13 @@ def test_every_dependency_is_pinned_and_installed_as_pinned():
     assert installed(pinned) == pinned
 
 
-def test_what_the_tests_need_is_pinned_too_and_agrees():
-    pinned = pins("requirements-test.txt")
-    assert names(project()["optional-dependencies"]["test"]) <= set(pinned)
+@pytest.mark.parametrize("extra", ["test", "site"])
+def test_what_the_tests_and_the_site_need_is_pinned_too_and_agrees(extra):
+    pinned = pins(f"requirements-{extra}.txt")
+    assert names(project()["optional-dependencies"][extra]) <= set(pinned)
     assert pins("requirements.txt").items() <= pinned.items()
+    tested = pins("requirements-test.txt")
+    assert {name: tested.get(name, pin) for name, pin in pinned.items()} == pinned
 
 
 def test_the_conda_environment_is_that_of_pip():

@@ -74,7 +74,7 @@ def test_a_takeaway_is_short_and_knows_nothing_of_the_course(name):
         assert source.startswith("import keras") or source != cells[0]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 def test_a_takeaway_runs_without_the_course_and_makes_what_it_promises(name, tmp_path):
     if name == "04":
