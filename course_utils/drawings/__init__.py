@@ -517,7 +517,7 @@ def _fill(
     tasks = _tasks(settings)
     work = delayed(partial(_draw_some, staging, settings["size"], settings["seed"], scene))
     # Helpers end when they have been idle for so long, also those of a process that was killed.
-    parallel = Parallel(processes, backend="loky", return_as="generator", idle_worker_timeout=10)
+    parallel = Parallel(processes, backend="loky", return_as="generator", idle_worker_timeout=3)
     total = sum(stop - start for *_, start, stop in tasks)
     hidden = None if progress else True  # None shows it in notebooks and terminals only
     splits: dict[str, list] = {split: [] for split in settings["counts"]}
