@@ -205,8 +205,8 @@ def controls(explorer):
     """Yield the name of each control of a cell, and what to do to change it."""
 
     def slide(handle):
-        end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
-        handle.press("ArrowLeft" if end else "ArrowRight")
+        is_low = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemin")
+        handle.press("End" if is_low else "Home")
 
     def pick_next(menu):
         menu.click()
