@@ -14,7 +14,10 @@ from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocess
 from tools.execute import ROOT
 
 TARGET = ROOT / "build" / "handouts.zip"
-STEPS = (ClearOutputPreprocessor(), TagRemovePreprocessor(remove_cell_tags={"solution"}))
+STEPS = (
+    ClearOutputPreprocessor(enabled=True),
+    TagRemovePreprocessor(remove_cell_tags={"solution"}, enabled=True),
+)
 
 
 def handout(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
