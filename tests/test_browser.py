@@ -38,23 +38,22 @@ PATHS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 NAMES = [path.name for path in PATHS]
 CONTROLS = "widgets.explore("
 EXPLORED = [path.name for path in PATHS if CONTROLS in path.read_text("utf-8")]
-# These are run up to their last controls, without cells that take long and that no control needs.
-# (nbval runs all.)
-LONG = {
-    "02_filter_banks.ipynb": [],
-    "09_activations.ipynb": [],
-    "10_learned_filters.ipynb": ["base-grids", "glasses-grids", "control"],
+# Of these, only the cells run that the controls need. (nbval runs all.)
+NEEDED = {
+    "02_filter_banks.ipynb": ["imports", "gabor-kernels", "gabor-magnitude", "gabor-try"],
+    "09_activations.ipynb": [
+        *("imports", "start", "choose", "by-hand-code", "channel", "pair", "excite", "explore"),
+    ],
+    "10_learned_filters.ipynb": ["imports", "start", "base", "glasses", "explore"],
     "11_class_activation_maps.ipynb": [
-        *("named", "named-maps", "named-check", "game", "table", "game-figure", "game-check"),
-        *("examples", "deletion", "deletion-curve", "deletion-check"),
-        *("shortcut", "shortcut-maps", "shortcut-check"),
+        *("imports", "start", "trunk", "train", "cam-by-hand", "overlay", "tuned"),
+        *("gallery-right", "gallery-wrong", "own-photo", "other-class", "layers", "explore"),
     ],
     "13_detection.ipynb": [
-        "one-compare",
-        "one-figure",
-        "one-check",
-        "grid-live",
-        "side-by-side-windows",
+        *("imports", "switch", "data", "look", "iou", "iou-widget", "crops", "scenes-train"),
+        *("slide", "nms", "thin-out", "ap-by-hand", "ap", "anchors", "targets", "loss"),
+        *("grid-net", "grid-data", "grid-train", "detect", "grid-recall", "examples"),
+        *("thresholds", "thresholds-widget"),
     ],
 }
 
@@ -101,12 +100,12 @@ def ran(request, chromium, lab, folder):
 
 
 def shortened(folder, name):
-    """Write a copy without cells that take long, up to the last controls; return its name."""
-    if name not in LONG:
+    """Write a copy of a notebook with what its controls need; return its name."""
+    if name not in NEEDED:
         return name
     copy = nbformat.read(folder / name, as_version=4)
-    last = max(n for n, entry in enumerate(copy.cells) if CONTROLS in entry.source)
-    copy.cells = [entry for entry in copy.cells[: last + 1] if entry.id not in LONG[name]]
+    copy.cells = [entry for entry in copy.cells if entry.id in NEEDED[name]]
+    assert len(copy.cells) == len(NEEDED[name])
     nbformat.write(copy, folder / f"short {name}")
     return f"short {name}"
 

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import nbformat
@@ -78,6 +77,7 @@ HOSTILE = {
 }
 FINAL = {
     "exits": "import os; os._exit(0)",
+    "repeats a verdict": "import re\nre.search('[0-9a-f]{32}', In[-2])[0] + '✓'",
     "loops": "while True: pass",
     "loops on": "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
     "kills": "import os, signal\nfor pid in range(100_000):\n"
@@ -156,18 +156,19 @@ def test_forty_students_get_what_they_have_earned_and_touch_nothing(
     (tmp_path / "valuable").mkdir()
     (tmp_path / "valuable" / "thesis.txt").write_text("years of work")
     wanted = expected(folder, urlsplit(server.url("/")).port)
-    assert len(wanted) == 40
+    assert len(wanted) >= 40
     for name, (text, _) in wanted.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, "utf-8")
     places = (tmp_path, ROOT / "exercises", ROOT / "notebooks", ROOT / "tests")
     before = [contents(place) for place in places]
-    temporary = set(Path(tempfile.gettempdir()).iterdir())
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr(sys, "argv", ["grade", str(folder)])
     grade.main()
     (tmp_path / "grades.csv").rename(grades)
     assert [contents(place) for place in places] == before
-    assert set(Path(tempfile.gettempdir()).iterdir()) <= temporary
+    assert list(temporary.iterdir()) == []
     rows = list(csv.DictReader(grades.open(encoding="utf-8", newline="")))
     assert {row["file"]: int(row["points"]) for row in rows} == {
         n: p for n, (_, p) in wanted.items()

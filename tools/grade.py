@@ -146,6 +146,28 @@ def judged(notebook: nbformat.NotebookNode, secret: str) -> tuple[list, dict[int
     return cells, numbers
 
 
+async def run(
+    notebook: nbformat.NotebookNode, secret: str, folder: Path
+) -> tuple[dict[int, str], str]:
+    """Run a notebook in a sandbox; return the verdicts by place, and what went wrong."""
+    remark = ""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        kernel = kernel_in_sandbox(Path(place), folder)
+        options = {"timeout": CELL_SECONDS, "interrupt_on_timeout": True, "allow_errors": True}
+        options |= {"store_widget_state": False, "log": QUIET}
+        client = Judging(notebook, secret, km=kernel, **options)
+        try:
+            await asyncio.wait_for(client.async_execute(**UNHEARD), NOTEBOOK_SECONDS)
+        except TimeoutError:
+            remark = f"It was stopped after {NOTEBOOK_SECONDS} seconds."
+        except Exception as error:
+            remark = f"It did not run to its end: {type(error).__name__}."
+        if client.kc:
+            client.kc.stop_channels()
+        await kernel.shutdown_kernel(now=True)
+    return client.verdicts, remark
+
+
 async def grade(path: Path, folder: Path) -> Grade:
     """Run a student's notebook in a sandbox, and give points for what is right.
 
@@ -160,8 +182,7 @@ async def grade(path: Path, folder: Path) -> Grade:
     Grade
         Whatever the notebook does.
     """
-    result = Grade(path.relative_to(folder).as_posix())
-    secret = secrets.token_hex(16)
+    result, secret = Grade(path.relative_to(folder).as_posix()), secrets.token_hex(16)
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"it is larger than {LARGEST // 10**6} MB")
@@ -171,34 +192,15 @@ async def grade(path: Path, folder: Path) -> Grade:
         result.remark = f"It cannot be read as a notebook: {' '.join(str(error).split())[:200]}"
         return result
     lectures = sorted({int(number.partition(".")[0]) for number in numbers.values()})
-    exercises = [exercise.number for lecture in lectures for exercise in of_notebook(lecture)]
-    result.points = dict.fromkeys(exercises, 0)
-    if not exercises:
+    for lecture in lectures:
+        result.points |= dict.fromkeys([each.number for each in of_notebook(lecture)], 0)
+    if not result.points:
         result.remark = "It holds no exercise of this course."
         return result
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
-        client = Judging(
-            notebook,
-            secret,
-            km=kernel_in_sandbox(Path(place), folder),
-            timeout=CELL_SECONDS,
-            interrupt_on_timeout=True,
-            allow_errors=True,
-            store_widget_state=False,
-            log=QUIET,
-        )
-        try:
-            await asyncio.wait_for(client.async_execute(**UNHEARD), NOTEBOOK_SECONDS)
-        except TimeoutError:
-            result.remark = f"It was stopped after {NOTEBOOK_SECONDS} seconds."
-        except Exception as error:
-            result.remark = f"It did not run to its end: {type(error).__name__}."
-        if client.kc:
-            client.kc.stop_channels()
-        await client.km.shutdown_kernel(now=True)
-    for place, verdict in client.verdicts.items():
-        if numbers[place] in result.points and "✓" in verdict:
-            result.points[numbers[place]] = 1
+    verdicts, result.remark = await run(notebook, secret, folder)
+    for place, number in numbers.items():
+        if number in result.points and "✓" in verdicts.get(place, ""):
+            result.points[number] = 1
     return result
 
 
