@@ -37,7 +37,7 @@ test: $(VENV)/ready-test lint ## Check everything on the embedded data: style, u
 	$(PYTEST) --dist worksteal -m "not full and not browser" --durations 20
 	$(ONE_CORE) $(BIN)/python -m tools.check_notebooks --tier embedded
 
-test-fast: $(VENV)/ready-test lint ## Check what can be checked in a minute, after each change
+test-fast: $(VENV)/ready-test lint ## Check what can be checked in two minutes, after each change
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
 test-more: $(VENV)/ready-test $(VENV)/ready-site ## Check what takes longer: trainings, large nets, browser, site
