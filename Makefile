@@ -41,7 +41,7 @@ test-fast: $(VENV)/ready-test lint ## Check what can be checked in two minutes, 
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
 test-more: $(VENV)/ready-test $(VENV)/ready-site ## Check what takes longer: trainings, large nets, browser, site
-	$(PYTEST) -n 3 --dist loadfile -m "full or browser" --durations 20
+	$(PYTEST) -n 3 --dist loadgroup -m "full or browser" --durations 20
 
 test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk
 	@case $$($(BIN)/python -c "from course_utils.data.download import status; \

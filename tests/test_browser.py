@@ -30,6 +30,7 @@ from tests.browser import (
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(browser.chromium_path() is None, reason="Chromium is not installed"),
 ]
 

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from tests import browser
 from tools import pages
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("site")]
 needs_chromium = pytest.mark.skipif(
     browser.chromium_path() is None, reason="Chromium is not installed"
 )

@@ -25,8 +25,8 @@ from tools.execute import ROOT, TIMES
 #: Seconds that a notebook may take on two cores which it has for itself, as ``make execute``
 #: measures them, and how much longer a run may be that shares them, on whatever machine.
 BUDGET = 60
-SLACK = 4
-AT_ONCE = 3  # each of them waits now and then: three keep two cores busy
+SLACK = 3
+AT_ONCE = 2
 VERDICT = """\
 verdicts = [line for line in said.stdout.splitlines() if line.startswith(("✓", "✗", "…"))]
 assert verdicts and all(line.startswith("✓") for line in verdicts), said.stdout"""
@@ -57,7 +57,7 @@ class Seconds:
         for name, seconds in sorted(self.of.items()):
             terminalreporter.line(f"{seconds:6.1f}  {name}")
         for name in self.over_budget():
-            limit = f"{SLACK * BUDGET} s while others run ({BUDGET} s alone)"
+            limit = f"{SLACK * BUDGET} s while another one runs ({BUDGET} s alone)"
             terminalreporter.line(f"FAILED {name} took longer than {limit}", red=True)
 
 

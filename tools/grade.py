@@ -112,7 +112,8 @@ def sandbox(place: Path, hidden: Path) -> list[str]:
         command += ["--tmpfs", empty] if Path(empty).is_dir() else []
     for needed in (sys.base_prefix, str(ROOT), sys.prefix, str(data_folder())):
         command += ["--ro-bind", needed, needed] if Path(needed).exists() else []
-    command += ["--tmpfs", str(hidden), "--bind", str(place), str(place), "--chdir", str(place)]
+    command += ["--tmpfs", str(hidden)] if hidden.is_dir() else []
+    command += ["--bind", str(place), str(place), "--chdir", str(place)]
     settings = {name: os.environ[name] for name in KEPT if name in os.environ}
     settings |= {"HOME": str(place), "TMPDIR": str(place), **ONE_CORE}
     return [*limits, *command, *(w for item in settings.items() for w in ("--setenv", *item))]
@@ -214,8 +215,13 @@ async def grade_all(folder: Path) -> list[Grade]:
         print(f"{sum(found.points.values()):3} points  {found.file}  {found.remark}", flush=True)
         return found
 
-    paths = [path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
-    return await asyncio.gather(*(one(path) for path in sorted(paths)))
+    return await asyncio.gather(*map(one, notebooks(folder)))
+
+
+def notebooks(folder: Path) -> list[Path]:
+    """List the notebooks in a folder and in the folders inside it, but for Jupyter's copies."""
+    paths = folder.rglob("*.ipynb")
+    return sorted(path for path in paths if ".ipynb_checkpoints" not in path.parts)
 
 
 def write(grades: list[Grade], target: Path) -> None:
@@ -244,6 +250,8 @@ def main() -> None:
         sys.exit(
             f"{folder} holds the course itself: put the students' notebooks into one of its own."
         )
+    if not notebooks(folder):
+        sys.exit(f"There is no notebook in {folder}.")
     try:
         with tempfile.TemporaryDirectory() as place:
             subprocess.run([*sandbox(Path(place), folder), "true"], check=True, capture_output=True)
@@ -255,8 +263,6 @@ def main() -> None:
         )
     start = time.perf_counter()
     grades = asyncio.run(grade_all(folder))
-    if not grades:
-        sys.exit(f"There is no notebook in {folder}.")
     write(grades, TARGET)
     seconds = time.perf_counter() - start
     print(f"{len(grades)} notebooks in {seconds:.0f} s: {TARGET.relative_to(ROOT)}")
