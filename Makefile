@@ -14,7 +14,8 @@ endif
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 # Two tests, or notebooks, at once, and one core for each: more threads only get in each other's way.
 ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
-# What takes longer waits a lot, for a browser or a kernel, so three at once.
+# What takes longer waits a lot, for a browser or a kernel, so three at once; a file's tests stay
+# together, since they share a browser, or pages that took long to build.
 # PROFILE=ci tries properties on all their random examples, not on a tenth of them.
 PYTEST = $(ONE_CORE) $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PROFILE),default)
 
@@ -41,7 +42,7 @@ test-fast: $(VENV)/ready-test lint ## Check what can be checked in two minutes, 
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
 test-more: $(VENV)/ready-test $(VENV)/ready-site ## Check what takes longer: trainings, large nets, browser, site
-	$(PYTEST) -n 3 --dist loadgroup -m "full or browser" --durations 20
+	$(PYTEST) -n 3 --dist loadfile -m "full or browser" --durations 20
 
 test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk
 	@case $$($(BIN)/python -c "from course_utils.data.download import status; \

@@ -42,6 +42,17 @@ START_SECONDS = 90
 RUN_SECONDS = 300
 SHOW_SECONDS = 20
 
+OPEN = """async name => {
+  window.complaints = null;
+  await window.jupyterapp.commands.execute('docmanager:open', { path: name });
+}"""
+
+CLOSE = """async () => {
+  const notebook = window.jupyterapp.shell.currentWidget;
+  await notebook.sessionContext.shutdown();
+  notebook.dispose();
+}"""
+
 # True once the kernel can be used; before that, JupyterLab loses what it is asked to run. From
 # then on everything the kernel complains about is kept, also what no cell shows: an exception in
 # the callback of a widget goes to JupyterLab's log only.
@@ -141,6 +152,17 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
+def new_tab(browser: Browser, address: str) -> Iterator[Page]:
+    """Open JupyterLab in a tab of its own, without a notebook."""
+    page = browser.new_page(viewport=VIEWPORT)
+    page.goto(address)
+    page.wait_for_function("() => window.jupyterapp?.shell", timeout=1000 * START_SECONDS)
+    page.evaluate("() => window.jupyterapp.restored")
+    yield page
+    page.close()
+
+
+@contextmanager
 def jupyter_lab(notebooks: Path, home: Path, tier: str) -> Iterator[str]:
     """Serve a folder with JupyterLab, all its own files in `home`; yield its address."""
     token = secrets.token_hex(16)
@@ -164,7 +186,7 @@ def jupyter_lab(notebooks: Path, home: Path, tier: str) -> Iterator[str]:
         server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
     try:
         _wait_for(server, f"{address}/api/status?token={token}", log)
-        yield f"{address}/doc/tree/{{name}}?token={token}&reset"
+        yield f"{address}/doc?token={token}&reset"
     finally:
         _stop(server)
 
@@ -212,16 +234,21 @@ def trust(path: Path, home: Path) -> None:
 
 
 @contextmanager
-def notebook(browser: Browser, lab: str, name: str) -> Iterator[Page]:
-    """Open a notebook and wait for its kernel; end both afterwards, saving nothing."""
-    page = browser.new_page(viewport=VIEWPORT)
+def notebook(tab: Page, name: str) -> Iterator[Page]:
+    """Open a notebook in a tab and wait for its kernel; end both afterwards, saving nothing."""
+    tab.evaluate(OPEN, name)
     try:
-        page.goto(lab.format(name=name))
-        page.wait_for_function(READY, timeout=1000 * START_SECONDS)
-        yield page
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        tab.wait_for_function(READY, timeout=1000 * START_SECONDS)
+        yield tab
     finally:
-        page.close()
+        tab.evaluate(CLOSE)
+
+
+def busy_seconds() -> float:
+    """Return how many CPU seconds the kernels that run for this process have taken so far."""
+    family = psutil.Process().children(recursive=True)
+    kernels = [process for process in family if "ipykernel_launcher" in process.cmdline()]
+    return sum(sum(process.cpu_times()[:2]) for process in kernels)
 
 
 def choose(page: Page, menu: str, item: str) -> None:

@@ -87,7 +87,7 @@ def measured(kind, tier):
         base = pretrained.base_of(tier)
         base.trainable = False
         net = runs.load(name).restore(pretrained.on_base(base, tier))
-    p = net.predict(augmentation.batches(data.x_test, data.y_test, 100, shuffle=False), verbose=0)
+    p = net.predict(augmentation.batches(data.x_test, data.y_test, 20, shuffle=False), verbose=0)
     return np.mean((p[:, 0] > 0.5) == data.y_test)
 
 

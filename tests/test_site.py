@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from tests import browser
 from tools import pages
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.full
 needs_chromium = pytest.mark.skipif(
     browser.chromium_path() is None, reason="Chromium is not installed"
 )
@@ -138,8 +138,8 @@ def test_every_link_leads_somewhere(kind, request):
 @pytest.mark.parametrize("kind", pages.BUILDERS)
 def test_every_page_shows_everything_without_a_network(kind, request, chromium):
     folder = request.getfixturevalue(kind)
-    for path in html_files(folder):
-        with opened(chromium) as (page, troubles):
+    with opened(chromium) as (page, troubles):
+        for path in html_files(folder):
             page.goto(path.as_uri())
             assert page.evaluate(PROBLEMS) == [], path
             assert troubles == [], path
