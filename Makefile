@@ -23,7 +23,7 @@ PYTEST = $(ONE_CORE) $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PR
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab data test test-fast test-more test-real test-full lint format execute record base exercises bench site slides handouts grade lock clean
+.PHONY: help lab data test test-fast test-more test-real test-full lint format execute record base exercises bench site slides handouts grade hub lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
@@ -89,6 +89,10 @@ handouts: $(VENV)/ready ## Write the students' copies, without outputs and solut
 grade: $(VENV)/ready ## Grade the notebooks in a folder, each in a sandbox: FROM=folder, to build/grades.csv
 	@$(BIN)/python -m tools.grade "$(FROM)"
 
+hub: $(VENV)/ready-hub ## Serve the course to a class, as root on Linux: STUDENTS=names.txt INSTRUCTOR=name
+	HUB_STUDENTS="$(STUDENTS)" HUB_INSTRUCTOR="$(INSTRUCTOR)" \
+	  $(BIN)/python -m jupyterhub -f deploy/jupyterhub_config.py
+
 lock: ## Pin the newest versions that fit together (needs uv)
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
 	  --no-annotate --no-emit-index-url --upgrade pyproject.toml -o requirements.txt
@@ -98,6 +102,9 @@ lock: ## Pin the newest versions that fit together (needs uv)
 	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
 	  --no-annotate --no-emit-index-url --upgrade --extra site -c requirements-test.txt \
 	  pyproject.toml -o requirements-site.txt
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --no-header \
+	  --no-annotate --no-emit-index-url --upgrade --extra hub -c requirements-site.txt \
+	  pyproject.toml -o requirements-hub.txt
 	awk -F'==' 'NR == FNR { pin[$$1] = $$2; next } \
 	  /- [a-z-]+==/ { split($$1, name, "- "); print $$1 "==" pin[name[2]]; next } { print }' \
 	  requirements.txt environment.yml > environment.draft
@@ -131,4 +138,10 @@ $(VENV)/ready-test: $(VENV)/ready requirements-test.txt
 
 $(VENV)/ready-site: $(VENV)/ready requirements-site.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-site.txt
+	@touch $@
+
+# JupyterHub sends each browser to its server through a proxy that is written for Node.js.
+$(VENV)/ready-hub: $(VENV)/ready requirements-hub.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-hub.txt
+	npm install --silent --prefix $(VENV) configurable-http-proxy@5.3.0
 	@touch $@
