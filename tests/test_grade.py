@@ -161,7 +161,6 @@ def test_forty_students_get_what_they_have_earned_and_touch_nothing(
     monkeypatch.setattr(grade, "CELL_SECONDS", 8)
     monkeypatch.setattr(grade, "NOTEBOOK_SECONDS", 40)
     monkeypatch.setattr(grade, "TARGET", tmp_path / "grades.csv")
-    monkeypatch.setattr(grade, "ROOT", tmp_path)
     folder = tmp_path / "collected"
     (tmp_path / "valuable").mkdir()
     (tmp_path / "valuable" / "thesis.txt").write_text("years of work")

@@ -265,7 +265,7 @@ def main() -> None:
     grades = asyncio.run(grade_all(folder))
     write(grades, TARGET)
     seconds = time.perf_counter() - start
-    print(f"{len(grades)} notebooks in {seconds:.0f} s: {TARGET.relative_to(ROOT)}")
+    print(f"{len(grades)} notebooks in {seconds:.0f} s: {os.path.relpath(TARGET)}")
 
 
 if __name__ == "__main__":
