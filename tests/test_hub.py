@@ -1,0 +1,78 @@
+"""A small class on the hub: everybody can work, and nobody can get at what is not theirs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def missing():
+    """Say what a hub lacks here, if anything."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "a hub is started by root, on Linux"
+    if not list(Path(sys.prefix).glob("node_modules/.bin/configurable-http-proxy")):
+        return "the hub is not set up: make .venv/ready-hub"
+    for needed in (sys.executable, ROOT):
+        if subprocess.run(["test", "-r", needed], user="nobody", check=False).returncode:
+            return f"students could not read {needed}"
+    return None
+
+
+pytestmark = [pytest.mark.full, pytest.mark.skipif(bool(missing()), reason=str(missing()))]
+NAMES = ["course-test-a", "course-test-b"]
+
+
+@pytest.fixture(scope="module")
+def students(tmp_path_factory):
+    """Two students who have done everything at the same time, and are still there."""
+    from tests import hub
+
+    place = tmp_path_factory.mktemp("hub")
+    with hub.git_server(place) as repository, hub.hub(place, NAMES) as address:
+        yield hub.class_of(address, NAMES, repository)
+
+
+def refused(student, code):
+    """Run a line that must fail; return what the kernel says."""
+    answers = student.send("execute_request", {"code": code, "silent": False})
+    return [a["content"]["ename"] for a in answers if a["msg_type"] == "error"]
+
+
+def test_everybody_has_moved_the_sliders(students):
+    assert all(student.moved >= 1 for student in students)
+
+
+def test_nobody_sees_the_files_of_another(students):
+    one, other = students
+    assert refused(one, f"import os; os.listdir('/home/{other.name}')") == ["PermissionError"]
+    answer = one.session.get(f"{other.home}/api/contents", headers=one.headers)
+    assert answer.status_code in (403, 404)
+
+
+def test_nobody_can_end_what_another_runs(students):
+    one, other = students
+    (said,) = (a for a in other.run("import os; print(os.getpid())") if a["msg_type"] == "stream")
+    number = int(said["content"]["text"])
+    assert refused(one, f"os.kill({number}, 9)") == ["PermissionError"]
+
+
+def test_the_course_and_its_data_can_be_read_and_not_written(students):
+    one = students[0]
+    one.run("from course_utils.data.settings import data_folder; os.listdir(data_folder())")
+    for folder in ("data_folder()", repr(str(ROOT / "course_utils")), repr(sys.prefix)):
+        assert refused(one, f"open({folder} / Path('new'), 'w')") == ["PermissionError"]
+
+
+def test_too_much_memory_is_refused_and_the_kernel_lives(students):
+    one = students[0]
+    assert refused(one, "import numpy as np; np.ones(2**40)")[0].endswith("MemoryError")
+    assert refused(one, "np.ones(2**29)")[0].endswith("MemoryError")  # 4 GB
+    one.run("1 + 1")
+
+
+def test_a_student_has_one_core(students):
+    students[0].run("assert len(os.sched_getaffinity(0)) == 1")
