@@ -42,6 +42,9 @@ test-fast: $(VENV)/ready-test lint ## Check what can be checked in two minutes, 
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
 test-more: $(VENV)/ready-test $(VENV)/ready-site ## Check what takes longer: trainings, large nets, browser, site
+	@# The hub is tried where it can be: by root, with npm, and a Python that others may run.
+	@if command -v npm && setpriv --reuid 65534 --clear-groups $(BIN)/python -c ""; then \
+	  $(MAKE) $(VENV)/ready-hub; fi >/dev/null 2>&1
 	$(PYTEST) -n 3 --dist loadfile -m "full or browser" --durations 20
 
 test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk
