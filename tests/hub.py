@@ -1,6 +1,6 @@
 """A class on the hub, by script: students who log in and work at the same time.
 
-    python -m tests.hub 10      # as root, in an environment that `make hub` has set up
+    python -m tests.hub 10 02_filter_banks     # as root, after make .venv/ready-hub
 
 What a browser would send goes over the same addresses, HTTP and WebSocket. The users of the system
 that are made for this are removed again.
@@ -57,7 +57,7 @@ def hub(folder: Path, names: list[str]) -> Iterator[str]:
     """Start the hub for these students; yield its address. Its users are removed at the end."""
     address = f"http://127.0.0.1:{free_port()}"
     (folder / "names.txt").write_text("\n".join(names), "utf-8")
-    settings = {"HUB_STUDENTS": str(folder / "names.txt"), "HUB_INSTRUCTOR": names[0]}
+    settings = {"HUB_STUDENTS": str(folder / "names.txt"), "HUB_INSTRUCTOR": "course-test"}
     settings |= {"HUB_STATE": str(folder / "state"), "HUB_URL": address}
     command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "deploy/jupyterhub_config.py")]
     log = folder / "hub.log"
@@ -66,6 +66,9 @@ def hub(folder: Path, names: list[str]) -> Iterator[str]:
     try:
         wait_for(f"{address}/hub/health", log)
         yield address
+    except BaseException:
+        print(log.read_text("utf-8")[-5000:])
+        raise
     finally:
         end(server)
         for name in names:
@@ -108,8 +111,8 @@ class Student:
 
     def post(self, path: str, **options) -> requests.Response:
         """Send something to the hub, as its pages do."""
-        cookies = {cookie.path: cookie.value for cookie in self.session.cookies}
-        headers = {"X-XSRFToken": cookies["/hub/"], "Referer": f"{self.address}/hub/home"}
+        token = self.session.cookies.get("_xsrf", path="/hub/")
+        headers = {"X-XSRFToken": token, "Referer": f"{self.address}/hub/home"}
         return checked(
             self.session.post(
                 f"{self.address}/hub/{path}", headers=headers, timeout=SECONDS, **options
@@ -121,7 +124,7 @@ class Student:
         return checked(requests.get(url, headers=self.headers, timeout=SECONDS, **options))
 
     def log_in(self) -> None:
-        """Sign up with a password, log in, and start a server."""
+        """Sign up with a password, log in, and wait for the server that this starts."""
         start, password = time.perf_counter(), secrets.token_hex(8)
         self.session.get(f"{self.address}/hub/login", timeout=SECONDS)
         passwords = dict.fromkeys(("signup_password", "signup_password_confirmation"), password)
@@ -129,8 +132,7 @@ class Student:
         self.post("login", data={"username": self.name, "password": password})
         token = self.post(f"api/users/{self.name}/tokens", json={}).json()["token"]
         self.headers = {"Authorization": f"token {token}"}
-        self.post(f"api/users/{self.name}/server")
-        while not self.get(f"{self.address}/hub/api/user").json()["servers"][""]["ready"]:
+        while not self.get(f"{self.address}/hub/api/user").json()["server"]:
             time.sleep(0.5)
         self.seconds["server"] = time.perf_counter() - start
 
@@ -170,10 +172,10 @@ class Student:
         assert bad == [], (self.name, bad)
         return answers
 
-    def work(self) -> None:
-        """Run a lecture from top to bottom, move each slider, and open TensorBoard."""
+    def work(self, lecture: str) -> None:
+        """Run a lecture from top to bottom, and move each slider."""
         start = time.perf_counter()
-        for cell in cells("01_convolution"):
+        for cell in cells(lecture):
             answers = self.run(cell.source)
             if "first figure" not in self.seconds and any(map(shows_picture, answers)):
                 self.seconds["first figure"] = time.perf_counter() - start
@@ -230,14 +232,14 @@ def shows_picture(answer: dict) -> bool:
     return any(kind in data for kind in ("image/png", "image/jpeg"))
 
 
-def class_of(address: str, names: list[str], repository: str) -> list[Student]:
+def class_of(address: str, names: list[str], repository: str, lecture: str) -> list[Student]:
     """Let students do all of it at the same time; return them, at work."""
 
     def attend(student: Student) -> Student:
         student.log_in()
         student.pull(repository)
         student.open_kernel()
-        student.work()
+        student.work(lecture)
         assert "TensorBoard" in student.open_tensorboard()
         return student
 
@@ -250,7 +252,7 @@ def main() -> None:
     names = [f"course-test-{number}" for number in range(1, int(sys.argv[1]) + 1)]
     with tempfile.TemporaryDirectory() as place, git_server(Path(place)) as repository:
         with hub(Path(place), names) as address:
-            students = class_of(address, names, repository)
+            students = class_of(address, names, repository, sys.argv[2])
             gigabytes = [student.memory() for student in students]
     for what in students[0].seconds:
         seconds = sorted(student.seconds[what] for student in students)
