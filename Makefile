@@ -93,7 +93,8 @@ grade: $(VENV)/ready ## Grade the notebooks in a folder, each in a sandbox: FROM
 	@$(BIN)/python -m tools.grade "$(FROM)"
 
 hub: $(VENV)/ready-hub ## Serve the course to a class, as root on Linux: STUDENTS=names.txt INSTRUCTOR=name
-	@$(BIN)/python -c "from course_utils import cats_and_dogs; cats_and_dogs.load()"
+	@$(BIN)/python -c "from course_utils import cats_and_dogs, pretrained; \
+	  cats_and_dogs.load(); pretrained.efficientnet_lite0()"
 	HUB_STUDENTS="$(STUDENTS)" HUB_INSTRUCTOR="$(INSTRUCTOR)" \
 	  $(BIN)/python -m jupyterhub -f deploy/jupyterhub_config.py
 
