@@ -14,8 +14,7 @@ endif
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 # Two tests, or notebooks, at once, and one core for each: more threads only get in each other's way.
 ONE_CORE = TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
-# What takes longer waits a lot, for a browser or a kernel, so three at once; a file's tests stay
-# together, since they share a browser, or pages that took long to build.
+# What takes longer waits a lot, for a browser or a kernel, so three at once.
 # PROFILE=ci tries properties on all their random examples, not on a tenth of them.
 PYTEST = $(ONE_CORE) $(BIN)/python -m pytest -n 2 --hypothesis-profile=$(or $(PROFILE),default)
 
@@ -42,9 +41,6 @@ test-fast: $(VENV)/ready-test lint ## Check what can be checked in two minutes, 
 	$(PYTEST) --dist worksteal -m "not slow and not full and not browser" --durations 20
 
 test-more: $(VENV)/ready-test $(VENV)/ready-site ## Check what takes longer: trainings, large nets, browser, site
-	@# The hub is tried where it can be: by root, with npm, and a Python that others may run.
-	@if command -v npm && setpriv --reuid 65534 --clear-groups $(BIN)/python -c ""; then \
-	  $(MAKE) $(VENV)/ready-hub; fi >/dev/null 2>&1
 	$(PYTEST) -n 3 --dist loadfile -m "full or browser" --durations 20
 
 test-real: $(VENV)/ready-test ## Run the notebooks on the real data, where there is some on disk

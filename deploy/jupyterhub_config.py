@@ -7,6 +7,7 @@ students. What a student may use is limited, and a server that nobody uses is en
 
 import os
 import pwd
+import re
 import sys
 from pathlib import Path
 
@@ -19,14 +20,18 @@ STATE = Path(os.environ.get("HUB_STATE", "/srv/jupyterhub"))  # accounts and coo
 GIGABYTES = float(os.environ.get("HUB_GIGABYTES", 3))  # of memory, for each notebook that runs
 CORES = sorted(os.sched_getaffinity(0))
 
-names = Path(os.environ["HUB_STUDENTS"]).read_text("utf-8").split()
-instructor = os.environ["HUB_INSTRUCTOR"]
-for name in {instructor, *names}:
+students, instructor = Path(os.environ["HUB_STUDENTS"]), os.environ["HUB_INSTRUCTOR"]
+if not students.is_file() or not instructor:
+    sys.exit("Say who may log in: make hub STUDENTS=names.txt INSTRUCTOR=name, one name a line.")
+names = {instructor, *students.read_text("utf-8").split()}
+for name in names:
+    if not re.fullmatch("[a-z_][a-z0-9_-]{0,31}", name):
+        sys.exit(f"{name!r} cannot be a user of the system: use a to z, digits, - and _.")
     try:
         if pwd.getpwnam(name).pw_uid < 1000:
-            sys.exit(f"{name} is a user that the system needs; give the student another name.")
+            sys.exit(f"{name!r} is a user that the system needs: give the student another name.")
     except KeyError:
-        pass
+        pass  # made at the first log-in
 
 
 class Accounts(LocalAuthenticator, NativeAuthenticator):
@@ -57,7 +62,7 @@ c.ConfigurableHTTPProxy.command = f"{BIN.parent}/node_modules/.bin/configurable-
 
 # Whoever is on the list signs up with a password of their own, and is let in.
 c.JupyterHub.authenticator_class = Accounts
-c.Authenticator.allowed_users = {*names, instructor}
+c.Authenticator.allowed_users = names
 c.Authenticator.admin_users = {instructor}
 c.NativeAuthenticator.open_signup = True
 c.NativeAuthenticator.minimum_password_length = 8

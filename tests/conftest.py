@@ -14,6 +14,7 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.http_server import FileServer
 
@@ -21,6 +22,27 @@ from tests.http_server import FileServer
 # the folder of the installed packages may be closed to everybody else.
 for late in ("filelock", "pooch", "requests", "tqdm", "zipfile", "encodings.cp437"):
     importlib.import_module(late)
+
+
+# Tests that share what took long to start: a browser, a site, a hub.
+TOGETHER = ("tests/test_browser.py", "tests/test_hub.py", "tests/test_site.py")
+
+
+class OneByOne(LoadScopeScheduling):
+    """Share out these files first and whole, for ``--dist loadfile``, and all other tests singly.
+
+    (The marks of ``--dist loadgroup`` would say the same, but pytest 9.2 does not heed them:
+    pytest-xdist #1386.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log) -> LoadScopeScheduling | None:
+    """Choose who gets which test."""
+    return OneByOne(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish() -> None:

@@ -8,7 +8,6 @@ that are made for this are removed again.
 
 import json
 import os
-import re
 import secrets
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import psutil
@@ -133,6 +133,7 @@ class Student:
         token = self.post(f"api/users/{self.name}/tokens", json={}).json()["token"]
         self.headers = {"Authorization": f"token {token}"}
         while not self.get(f"{self.address}/hub/api/user").json()["server"]:
+            assert time.perf_counter() - start < SECONDS, f"no server for {self.name}"
             time.sleep(0.5)
         self.seconds["server"] = time.perf_counter() - start
 
@@ -193,12 +194,12 @@ class Student:
         self.moved += 1
 
     def open_tensorboard(self) -> str:
-        """Start TensorBoard as notebook 6 does; return the page that its frame shows."""
+        """Start TensorBoard as notebook 6 does; return its page, as the hub passes it on."""
         (cell,) = (c.source for c in cells("06_callbacks") if c.id == "board")
         start = "import tempfile\nfrom IPython.display import IFrame\nlogs = tempfile.mkdtemp()\n"
-        shown = [a["content"]["data"] for a in self.run(start + cell) if "data" in a["content"]]
-        source = re.search(r'src="([^"]*)"', shown[-1]["text/html"])[1]
-        return self.get(self.address + source).text
+        answers = self.run(f"{start}{cell}\nprint(address)")
+        (said,) = (a["content"]["text"] for a in answers if a["msg_type"] == "stream")
+        return self.get(f"{self.home}/proxy/{urlsplit(said.strip()).port}/").text
 
     def memory(self) -> float:
         """Return the gigabytes that the student's processes take, shared ones in parts."""

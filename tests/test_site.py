@@ -171,31 +171,6 @@ def test_the_search_finds_pages_and_complains_of_nothing(site, chromium):
         assert troubles == []
 
 
-FOCUSED = """() => {
-  const { tagName, innerText, ariaLabel, title, parentElement } = document.activeElement;
-  const name = ariaLabel || title || innerText.trim();
-  if (tagName === 'SUMMARY') parentElement.scrollIntoView();
-  return `${tagName} ${name.split('\\n')[0]}`;
-}"""
-
-
-@needs_chromium
-def test_the_keyboard_is_enough(site, chromium):
-    with opened(chromium) as (page, troubles):
-        page.goto((site / "notebooks" / f"{NAMES[1]}.html").as_uri())
-        page.evaluate(PROBLEMS)
-        reached = []
-        while len(reached) < 2 or reached[-1] != "BODY " and len(reached) < 500:
-            page.keyboard.press("Tab")
-            reached.append(page.evaluate(FOCUSED))
-            if reached[-1].startswith("SUMMARY"):
-                page.keyboard.press("Enter")
-        print(reached)
-        assert "Skip to main content" in reached[0]
-        assert page.locator("main details").count() == page.locator("main details[open]").count()
-        assert troubles == []
-
-
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_dark_where_the_system_is(site, chromium, scheme):
