@@ -1,6 +1,6 @@
 """A class on one server: `make hub` starts JupyterHub with these settings, as root, on Linux.
 
-Every student is a user of the system, made at the first log-in, with a home folder that nobody else
+Every student is a user of the system, made when the hub starts, with a home folder that nobody else
 can read. The course itself, its environment and its data are the server's, and read-only for
 students. What a student may use is limited, and a server that nobody uses is ended.
 """
@@ -31,7 +31,7 @@ for name in names:
         if pwd.getpwnam(name).pw_uid < 1000:
             sys.exit(f"{name!r} is a user that the system needs: give the student another name.")
     except KeyError:
-        pass  # made at the first log-in
+        pass  # is made when the hub starts
 
 
 class Accounts(LocalAuthenticator, NativeAuthenticator):

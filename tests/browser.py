@@ -9,11 +9,9 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +21,8 @@ import numpy as np
 import psutil
 import pytest
 from nbformat.sign import NotebookNotary
+
+from tests import servers
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -38,7 +38,6 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
 ]
 VIEWPORT = {"width": 1400, "height": 1800}
-START_SECONDS = 90
 RUN_SECONDS = 300
 SHOW_SECONDS = 20
 
@@ -156,7 +155,7 @@ def new_tab(browser: Browser, address: str) -> Iterator[Page]:
     """Open JupyterLab in a tab of its own, without a notebook."""
     page = browser.new_page(viewport=VIEWPORT)
     page.goto(address)
-    page.wait_for_function("() => window.jupyterapp?.shell", timeout=1000 * START_SECONDS)
+    page.wait_for_function("() => window.jupyterapp?.shell", timeout=1000 * servers.START_SECONDS)
     page.evaluate("() => window.jupyterapp.restored")
     yield page
     page.close()
@@ -166,9 +165,7 @@ def new_tab(browser: Browser, address: str) -> Iterator[Page]:
 def jupyter_lab(notebooks: Path, home: Path, tier: str) -> Iterator[str]:
     """Serve a folder with JupyterLab, all its own files in `home`; yield its address."""
     token = secrets.token_hex(16)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    address = servers.free_address()
     options = [
         "--no-browser",
         "--allow-root",
@@ -185,10 +182,10 @@ def jupyter_lab(notebooks: Path, home: Path, tier: str) -> Iterator[str]:
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
     try:
-        _wait_for(server, f"{address}/api/status?token={token}", log)
+        servers.wait_for(server, f"{address}/api/status?token={token}", log)
         yield f"{address}/doc?token={token}&reset"
     finally:
-        _stop(server)
+        servers.stop(server)
 
 
 def _own_folders(home: Path) -> dict[str, str]:
@@ -198,32 +195,6 @@ def _own_folders(home: Path) -> dict[str, str]:
     (settings / "plugin.jupyterlab-settings").write_text(json.dumps({"autosave": False}))
     folders = {f"JUPYTER_{kind}_DIR": kind.lower() for kind in ("CONFIG", "DATA", "RUNTIME")}
     return {name: str(home / folder) for name, folder in {**folders, "IPYTHONDIR": "ipy"}.items()}
-
-
-def _wait_for(server: subprocess.Popen, url: str, log: Path) -> None:
-    """Wait until the server answers."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            direct.open(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start. Its log says:\n{log.read_text()}")
-
-
-def _stop(server: subprocess.Popen) -> None:
-    """End the server and its kernels, politely first."""
-    family = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
-    server.terminate()
-    try:
-        server.wait(15)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-    for process in psutil.wait_procs(family, timeout=3)[1]:
-        process.kill()
 
 
 def trust(path: Path, home: Path) -> None:
@@ -238,7 +209,7 @@ def notebook(tab: Page, name: str) -> Iterator[Page]:
     """Open a notebook in a tab and wait for its kernel; end both afterwards, saving nothing."""
     tab.evaluate(OPEN, name)
     try:
-        tab.wait_for_function(READY, timeout=1000 * START_SECONDS)
+        tab.wait_for_function(READY, timeout=1000 * servers.START_SECONDS)
         yield tab
     finally:
         tab.evaluate(CLOSE)

@@ -42,7 +42,7 @@ class OneByOne(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config, log) -> LoadScopeScheduling | None:
     """Choose who gets which test."""
-    return OneByOne(config, log) if config.getvalue("dist") == "loadfile" else None
+    return OneByOne(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish() -> None:

@@ -9,7 +9,6 @@ that are made for this are removed again.
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,21 +26,17 @@ import psutil
 import requests
 import websocket
 
+from tests import servers
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 300
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+INSTRUCTOR = "course-test"
 
 
 @contextmanager
 def git_server(folder: Path) -> Iterator[str]:
     """Serve the course as it was last committed; yield its address."""
-    port = free_port()
+    port = urlsplit(servers.free_address()).port
     clone = ["git", "clone", "--quiet", "--bare", "--depth", "1", f"file://{ROOT}"]
     subprocess.run([*clone, str(folder / "course")], check=True)
     options = ["--reuseaddr", "--export-all", f"--base-path={folder}", "--listen=127.0.0.1"]
@@ -49,50 +44,31 @@ def git_server(folder: Path) -> Iterator[str]:
     try:
         yield f"git://127.0.0.1:{port}/course"
     finally:
-        end(server)
+        servers.stop(server)
 
 
 @contextmanager
 def hub(folder: Path, names: list[str]) -> Iterator[str]:
     """Start the hub for these students; yield its address. Its users are removed at the end."""
-    address = f"http://127.0.0.1:{free_port()}"
+    address = servers.free_address()
     (folder / "names.txt").write_text("\n".join(names), "utf-8")
-    settings = {"HUB_STUDENTS": str(folder / "names.txt"), "HUB_INSTRUCTOR": "course-test"}
+    settings = {"HUB_STUDENTS": str(folder / "names.txt"), "HUB_INSTRUCTOR": INSTRUCTOR}
     settings |= {"HUB_STATE": str(folder / "state"), "HUB_URL": address}
     command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "deploy/jupyterhub_config.py")]
     log = folder / "hub.log"
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | settings)
     try:
-        wait_for(f"{address}/hub/health", log)
+        servers.wait_for(server, f"{address}/hub/health", log)
         yield address
     except BaseException:
         print(log.read_text("utf-8")[-5000:])
         raise
     finally:
-        end(server)
-        for name in names:
+        servers.stop(server)
+        for name in (INSTRUCTOR, *names):
             subprocess.run(["pkill", "-KILL", "-u", name], check=False, stderr=subprocess.DEVNULL)
             subprocess.run(["userdel", "--remove", name], check=False, stderr=subprocess.DEVNULL)
-
-
-def wait_for(url: str, log: Path) -> None:
-    """Wait until somebody answers."""
-    for _ in range(600):
-        try:
-            return requests.get(url, timeout=5).raise_for_status()
-        except requests.RequestException:
-            time.sleep(0.1)
-    raise RuntimeError(f"The hub did not start. Its log says:\n{log.read_text()}")
-
-
-def end(server: subprocess.Popen) -> None:
-    """End a process and those that it has started."""
-    family = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
-    server.terminate()
-    for process in psutil.wait_procs([psutil.Process(p.pid) for p in family], timeout=20)[1]:
-        process.kill()
-    server.wait(20)
 
 
 @dataclass
@@ -101,6 +77,7 @@ class Student:
 
     address: str
     name: str
+    repository: str
     session: requests.Session = field(default_factory=requests.Session)
     seconds: dict[str, float] = field(default_factory=dict)
     moved: int = 0
@@ -137,9 +114,9 @@ class Student:
             time.sleep(0.5)
         self.seconds["server"] = time.perf_counter() - start
 
-    def pull(self, repository: str) -> None:
-        """Fetch the course, as the link of nbgitpuller does."""
-        options = {"repo": repository, "targetpath": "course", "depth": "1"}
+    def pull(self) -> None:
+        """Fetch the course, or what is new in it, as the link of nbgitpuller does."""
+        options = {"repo": self.repository, "targetpath": "course", "depth": "1"}
         said = self.get(f"{self.home}/git-pull/api", params=options).text
         assert '"phase": "finished"' in said, said
 
@@ -238,14 +215,14 @@ def class_of(address: str, names: list[str], repository: str, lecture: str) -> l
 
     def attend(student: Student) -> Student:
         student.log_in()
-        student.pull(repository)
+        student.pull()
         student.open_kernel()
         student.work(lecture)
         assert "TensorBoard" in student.open_tensorboard()
         return student
 
     with ThreadPoolExecutor(len(names)) as pool:
-        return list(pool.map(attend, [Student(address, name) for name in names]))
+        return list(pool.map(attend, [Student(address, name, repository) for name in names]))
 
 
 def main() -> None:

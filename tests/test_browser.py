@@ -6,6 +6,7 @@ each screen. ``pytest -m browser -rP`` prints the times.
 
 import os
 import shutil
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -259,22 +260,24 @@ def test_nothing_pops_up_over_the_notebook(ran):
 
 
 def test_the_first_figure_comes_soon(tab, record_property):
-    """The clock is that of the kernel, which other tests beside this one do not slow down."""
+    """The kernel works for ten seconds at most; the clock may say more where others work too."""
     with notebook(tab, NAMES[1]) as page:
         browser.clear(page)
         assert browser.until(page, lambda: not shown(page).any(), 10)
         cell(page, 0).click()
-        start = browser.busy_seconds()
+        start, start_of_work = time.perf_counter(), browser.busy_seconds()
         for number, entry in enumerate(cells(page)):
             page.keyboard.press("Shift+Enter")
             if entry["type"] == "code":
                 browser.until(page, lambda number=number: cells(page)[number]["count"], 30)
             if shown(page)[:, 0].any():
                 break
-        seconds = browser.busy_seconds() - start
+        seconds = time.perf_counter() - start
+        work = browser.busy_seconds() - start_of_work
     record_property("first_figure_seconds", seconds)
-    print(f"{NAMES[1]}: the first figure came after {seconds:.1f} s")
-    assert seconds < 10
+    print(f"{NAMES[1]}: the first figure came after {seconds:.1f} s, {work:.1f} s of them work")
+    assert work < 10
+    assert seconds < 30
 
 
 # Mistakes of the student

@@ -68,6 +68,14 @@ def test_everybody_has_moved_the_sliders(students):
     assert all(student.moved >= 1 for student in students)
 
 
+def test_what_a_student_has_written_survives_when_the_link_is_followed_again(students):
+    one = students[0]
+    one.run("mine = open('00_start_here.ipynb').read() + '\\n'")
+    one.run("with open('00_start_here.ipynb', 'w') as file: file.write(mine)")
+    one.pull()
+    one.run("assert open('00_start_here.ipynb').read() == mine")
+
+
 def test_nobody_sees_the_files_of_another(students):
     one, other = students
     assert refused(one, f"import os; os.listdir('/home/{other.name}')") == ["PermissionError"]

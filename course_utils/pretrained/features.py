@@ -7,7 +7,6 @@ of these gives other features, never old ones. The folder may be deleted at any 
 
 import hashlib
 import json
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def extract(
     if kept is None:
         kept = [_compute(base, prepare, pictures, batch_size, progress)]
         keep(path, kept)
-    return _single(kept[0])
+    return kept[0].astype(np.float32)
 
 
 def key(base: keras.Model, pictures: np.ndarray, preprocessing: keras.layers.Layer) -> str:
@@ -145,15 +144,6 @@ def _architecture(base: keras.layers.Layer) -> Any:
         return value
 
     return nameless(base.get_config())
-
-
-def _single(half: np.ndarray) -> np.ndarray:
-    """Return numbers of half precision in single, with all cores: there may be a gigabyte."""
-    single = np.empty(half.shape, np.float32)
-    parts = np.array_split(single, 16)
-    with ThreadPool() as threads:
-        threads.starmap(np.copyto, zip(parts, np.array_split(half, 16), strict=True))
-    return single
 
 
 def _compute(
