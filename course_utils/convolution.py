@@ -151,87 +151,11 @@ def conv2d(
     >>> conv2d(np.ones((28, 28, 3)), np.ones((3, 3, 3, 8)), stride=2, padding="same").shape
     (14, 14, 8)
     """
-    batch = _as_batch(images, spatial_axes=2)
-    bank = _as_bank(kernels, batch.shape[-1], spatial_axes=2)
-    maps = _correlate(batch, bank, stride, (padding, padding))
+    batch = _as_batch(images)
+    bank = _as_bank(kernels, batch.shape[-1])
+    maps = _correlate(batch, bank, stride, padding)
     maps = maps if np.ndim(kernels) == 4 else maps[..., 0]
     return maps if np.ndim(images) == 4 else maps[0]
-
-
-def conv1d(
-    signals: np.ndarray, kernels: np.ndarray, stride: int = 1, padding: Padding = "valid"
-) -> np.ndarray:
-    """Slide kernels along signals: `conv2d` with one axis less.
-
-    Parameters
-    ----------
-    signals : array of shape (L,), (L, C) or (N, L, C)
-    kernels : array of shape (F,), (F, C) or (F, C, K)
-    stride, padding
-        As for `conv2d`.
-
-    Returns
-    -------
-    array of shape ([N,] O[, K])
-
-    Raises
-    ------
-    ValueError
-        As for `conv2d`.
-
-    Examples
-    --------
-    >>> conv1d([1, 2, 4, 8], [-1, 1])
-    array([1., 2., 4.])
-    """
-    batch = _as_batch(signals, spatial_axes=1)[:, np.newaxis]
-    bank = _as_bank(kernels, batch.shape[-1], spatial_axes=1)[np.newaxis]
-    maps = _correlate(batch, bank, stride, ("same", padding))[:, 0]
-    maps = maps if np.ndim(kernels) == 3 else maps[..., 0]
-    return maps if np.ndim(signals) == 3 else maps[0]
-
-
-def conv2d_loop(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Convolve one grey image in plain Python loops: the definition, spelled out.
-
-    Parameters
-    ----------
-    image : array of shape (H, W)
-    kernel : array of shape (F_h, F_w)
-
-    Returns
-    -------
-    float64 or complex array of shape (H - F_h + 1, W - F_w + 1)
-        No padding, stride 1. Slow: `conv2d` computes the same, hundreds of times faster.
-
-    Raises
-    ------
-    ValueError
-        If an array has other than two axes or holds NaN, or the kernel is larger than the image.
-
-    Examples
-    --------
-    >>> conv2d_loop(np.eye(3), np.ones((2, 2)))
-    array([[2., 1.],
-           [1., 2.]])
-    """
-    image, kernel = np.asarray(image), np.asarray(kernel)
-    if image.ndim != 2 or kernel.ndim != 2:
-        raise ValueError(f"Shapes {image.shape} and {kernel.shape}: expected two axes each.")
-    _check_numbers("input", image)
-    _check_numbers("kernel", kernel)
-    image = image.astype(np.result_type(image, kernel, float))  # bytes would overflow
-    (height, width), (kernel_height, kernel_width) = image.shape, kernel.shape
-    rows, columns = output_size(height, kernel_height), output_size(width, kernel_width)
-    result = np.zeros((rows, columns), image.dtype)
-    for row in range(rows):
-        for column in range(columns):
-            total = 0.0
-            for i in range(kernel_height):
-                for j in range(kernel_width):
-                    total += image[row + i, column + j] * kernel[i, j]
-            result[row, column] = total
-    return result
 
 
 def max_pool2d(
@@ -426,7 +350,7 @@ def receptive_window(layers: Sequence[tuple[int, int]], index: int) -> tuple[int
 
 
 def _correlate(
-    images: np.ndarray, kernels: np.ndarray, stride: int, padding: tuple[Padding, Padding]
+    images: np.ndarray, kernels: np.ndarray, stride: int, padding: Padding
 ) -> np.ndarray:
     """Correlate (N, H, W, C) with (F_h, F_w, C, K): unroll the patches, multiply matrices."""
     dtype = np.result_type(images, kernels, np.float32)
@@ -448,7 +372,7 @@ def _pool_windows(
 ) -> np.ndarray:
     """View the pooling windows of images: (N, O_h, O_w, C, F, F)."""
     _check_count("pool_size", pool_size)
-    batch = _as_batch(images, spatial_axes=2)
+    batch = _as_batch(images)
     if np.iscomplexobj(batch):
         raise ValueError("The input is complex: pool its real part or its magnitude.")
     batch = batch.astype(np.result_type(batch, np.float32))
@@ -456,21 +380,21 @@ def _pool_windows(
     for size in batch.shape[1:3]:
         if max(padding_amounts(size, pool_size, stride, padding)) >= pool_size:
             raise ValueError(f"Padding {padding!r} leaves windows of {pool_size} without a pixel.")
-    return _windows(batch, (pool_size, pool_size), stride, (padding, padding), fill)
+    return _windows(batch, (pool_size, pool_size), stride, padding, fill)
 
 
 def _windows(
     images: np.ndarray,
     kernel_shape: tuple[int, int],
     stride: int,
-    padding: tuple[Padding, Padding],
+    padding: Padding,
     fill: float = 0.0,
 ) -> np.ndarray:
     """View every window of padded (N, H, W, C) images, without copying: (N, O_h, O_w, C, F, F)."""
     amounts = []
-    for size, kernel_size, mode in zip(images.shape[1:3], kernel_shape, padding, strict=True):
-        output_size(size, kernel_size, stride, mode)  # raises where the kernel does not fit
-        amounts.append(padding_amounts(size, kernel_size, stride, mode))
+    for size, kernel_size in zip(images.shape[1:3], kernel_shape, strict=True):
+        output_size(size, kernel_size, stride, padding)  # raises where the kernel does not fit
+        amounts.append(padding_amounts(size, kernel_size, stride, padding))
     padded = np.pad(images, [(0, 0), *amounts, (0, 0)], constant_values=fill)
     return sliding_window_view(padded, kernel_shape, axis=(1, 2))[:, ::stride, ::stride]
 
@@ -481,36 +405,33 @@ def _with_axes_of(images: np.ndarray, batch: np.ndarray) -> np.ndarray:
     return batch[..., 0] if np.ndim(images) == 2 else batch
 
 
-def _as_batch(images: np.ndarray, spatial_axes: int) -> np.ndarray:
-    """Check images or signals and give them the axes (N, spatial axes, C)."""
+def _as_batch(images: np.ndarray) -> np.ndarray:
+    """Check images and give them the axes (N, H, W, C)."""
     array = np.asarray(images)
-    if array.ndim not in range(spatial_axes, spatial_axes + 3):
+    if array.ndim not in (2, 3, 4):
         raise ValueError(
-            f"The input has shape {array.shape}; expected {spatial_axes} axes, one more for "
-            "channels, and one in front for a batch (a batch needs its channel axis too)."
+            f"The input has shape {array.shape}; expected (H, W), (H, W, C) or (N, H, W, C): a "
+            "batch needs its channel axis too."
         )
     _check_numbers("input", array)
-    if array.ndim == spatial_axes:
-        array = array[..., np.newaxis]
-    return array if array.ndim == spatial_axes + 2 else array[np.newaxis]
+    array = array[..., np.newaxis] if array.ndim == 2 else array
+    return array if array.ndim == 4 else array[np.newaxis]
 
 
-def _as_bank(kernels: np.ndarray, channels: int, spatial_axes: int) -> np.ndarray:
-    """Check kernels and give them the axes (spatial axes, C, K)."""
+def _as_bank(kernels: np.ndarray, channels: int) -> np.ndarray:
+    """Check kernels and give them the axes (F_h, F_w, C, K)."""
     array = np.asarray(kernels)
-    if array.ndim not in range(spatial_axes, spatial_axes + 3):
+    if array.ndim not in (2, 3, 4):
         raise ValueError(
-            f"The kernel has shape {array.shape}; expected {spatial_axes} axes, one more for "
-            "channels, and a last one for several kernels."
+            f"The kernel has shape {array.shape}; expected (F_h, F_w), (F_h, F_w, C) or, for "
+            "several kernels, (F_h, F_w, C, K)."
         )
     _check_numbers("kernel", array)
-    if array.ndim == spatial_axes:
-        array = array[..., np.newaxis]
-    if array.ndim == spatial_axes + 1:
-        array = array[..., np.newaxis]
-    if array.shape[-2] != channels:
+    array = array[..., np.newaxis] if array.ndim == 2 else array
+    array = array[..., np.newaxis] if array.ndim == 3 else array
+    if array.shape[2] != channels:
         raise ValueError(
-            f"The input has {channels} channels, the kernel {array.shape[-2]}: "
+            f"The input has {channels} channels, the kernel {array.shape[2]}: "
             f"a kernel needs one slice for each channel of the input."
         )
     return array

@@ -143,48 +143,6 @@ def digits() -> Dataset:
     )
 
 
-def textures(size: int = 28) -> Dataset:
-    """Cut three photos of surfaces into small pictures: brick, grass and gravel.
-
-    Training pictures come from the left half of each photo, test pictures from the right half.
-
-    Parameters
-    ----------
-    size : int
-        Height and width of a picture in pixels, from 1 to 256.
-
-    Returns
-    -------
-    Dataset
-        Grey images of the embedded tier, three classes.
-
-    Raises
-    ------
-    ValueError
-        If the size is out of range.
-
-    Examples
-    --------
-    >>> data = textures()
-    >>> data.x_train.shape, data.class_names
-    ((486, 28, 28), ('brick', 'grass', 'gravel'))
-    """
-    import skimage.data
-
-    if not 1 <= size <= 256:
-        raise ValueError(f"size is {size}; expected 1 to 256 pixels.")
-    names = ("brick", "grass", "gravel")
-    halves = [np.split(getattr(skimage.data, name)(), 2, axis=1) for name in names]
-    rows, columns = (length // size for length in halves[0][0].shape)
-    images = []
-    for half in zip(*halves, strict=True):
-        cut = np.stack(half)[:, : rows * size, : columns * size]
-        tiles = cut.reshape(len(names), rows, size, columns, size).swapaxes(2, 3)
-        images.append(tiles.reshape(-1, size, size))
-    labels = np.repeat(np.arange(len(names)), rows * columns)
-    return Dataset("textures", "Textures", "embedded", images[0], labels, images[1], labels, names)
-
-
 def grey(images: np.ndarray) -> np.ndarray:
     """Make images grey, with values from 0 (black) to 1 (white).
 

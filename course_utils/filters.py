@@ -133,48 +133,6 @@ def haar_kernel(kind: str, size: int = 4) -> np.ndarray:
     return np.outer(*pairs[kind]) / size**2
 
 
-def gabor_bank(
-    frequencies: Sequence[float], directions: int, sigma: float, size: int | None = None
-) -> dict[str, np.ndarray]:
-    """Make a family of Gabor kernels: every frequency in evenly spaced directions.
-
-    Parameters
-    ----------
-    frequencies : sequence of float
-        Waves per pixel.
-    directions : int
-        How many angles between 0 and pi.
-    sigma, size
-        As for `gabor_kernel`.
-
-    Returns
-    -------
-    dict of str to complex128 array
-        A label that gives frequency and angle, and the kernel.
-
-    Raises
-    ------
-    ValueError
-        If there is no direction, two frequencies agree to six digits, or as for `gabor_kernel`.
-
-    Examples
-    --------
-    >>> list(gabor_bank([0.1, 0.2], directions=2, sigma=2.0))
-    ['f=0.1, 0°', 'f=0.1, 90°', 'f=0.2, 0°', 'f=0.2, 90°']
-    """
-    if directions < 1 or directions != int(directions):
-        raise ValueError(f"directions is {directions}; expected an integer of 1 or more.")
-    angles = np.arange(directions) * np.pi / directions
-    bank = {
-        f"f={frequency:g}, {np.degrees(angle):.4g}°": gabor_kernel(frequency, angle, sigma, size)
-        for frequency in frequencies
-        for angle in angles
-    }
-    if len(bank) < len(frequencies) * directions:
-        raise ValueError(f"The frequencies {list(frequencies)} are too close to be told apart.")
-    return bank
-
-
 def stack_kernels(kernels: Sequence[np.ndarray]) -> np.ndarray:
     """Put kernels of any size into one array, as `conv2d` reads them.
 

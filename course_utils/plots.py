@@ -131,20 +131,18 @@ def mosaic(
     >>> mosaic(np.zeros((5, 3, 3)), columns=2, gap=1).axes[0].images[0].get_array().shape
     (11, 7, 3)
     """
+    from skimage.util import montage
+
     images = np.asarray(images)
     if not images.size or not (images.ndim == 3 or images.ndim == 4 and images.shape[-1] == 3):
         raise ValueError(f"images has shape {images.shape}; expected (N, H, W) or (N, H, W, 3).")
     pictures = _map_colours(images) if images.ndim == 3 else images
-    white = 255 if pictures.dtype == np.uint8 else 1.0
-    count, height, wide, _ = pictures.shape
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    shape = (rows * (height + gap) - gap, columns * (wide + gap) - gap, 3)
-    canvas = np.full(shape, white, pictures.dtype)
-    for number, picture in enumerate(pictures):
-        top, left = number // columns * (height + gap), number % columns * (wide + gap)
-        canvas[top : top + height, left : left + wide] = picture
-    figsize = (width, width * shape[0] / shape[1] + (0.4 if title else 0))
+    columns = min(columns, len(pictures))
+    shape = (-(-len(pictures) // columns), columns)
+    white = [255 if pictures.dtype == np.uint8 else 1.0] * 3
+    canvas = montage(pictures, white, grid_shape=shape, padding_width=gap, channel_axis=-1)
+    canvas = canvas[gap : len(canvas) - gap, gap : canvas.shape[1] - gap]
+    figsize = (width, width * len(canvas) / canvas.shape[1] + (0.4 if title else 0))
     figure, axis = plt.subplots(figsize=figsize)
     axis.imshow(canvas, interpolation="nearest")
     axis.set_axis_off()
@@ -169,8 +167,7 @@ def show_image(axis: plt.Axes, image: np.ndarray, title: str = "", signed: bool 
         axis.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
     else:
         axis.imshow(image)
-    axis.set_title(title)
-    axis.set(xticks=[], yticks=[])
+    axis.set(title=title, xticks=[], yticks=[])
     axis.spines[:].set_visible(True)
 
 
@@ -442,13 +439,8 @@ def layer_diagram(model: Any, title: str = "") -> Figure:
     for source, target in graph.edges:
         (x, y), (to_x, to_y) = place[source], place[target]
         rad = (-1.5 / (to_x - x) if to_y == y else 0.2 * (to_y - y)) if to_x > x + 1 else 0
-        arrow = {
-            "arrowstyle": "->",
-            "connectionstyle": f"arc3,rad={rad}",
-            "shrinkA": 3,
-            "shrinkB": 3,
-        }
-        axis.annotate("", (to_x - 0.3, to_y), (x + 0.3, y), arrowprops=arrow)
+        arrow = {"arrowstyle": "->", "connectionstyle": f"arc3,rad={rad}"}
+        axis.annotate("", (to_x - 0.28, to_y), (x + 0.32, y), arrowprops=arrow)
     axis.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-rows / 2 - 0.3, rows / 2), title=title)
     axis.set_axis_off()
     return _finished(figure)

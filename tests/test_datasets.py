@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 
 from course_utils.data.catalogue import SOURCES, Download
 from course_utils.data.settings import DataError, data_folder
-from course_utils.datasets import digits, grey, load, textures
+from course_utils.datasets import digits, grey, load
 from tests.examples import many
 
 REAL_DATA = data_folder()
@@ -442,20 +442,3 @@ def test_importing_is_light():
     )
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert got.stdout.strip() == "[]"
-
-
-def test_textures_are_the_tiles_of_the_photos_left_for_training_right_for_testing():
-    data = textures(64)
-    brick = skimage.data.brick()
-    np.testing.assert_array_equal(data.x_train[0], brick[:64, :64])
-    np.testing.assert_array_equal(data.x_train[5], brick[64:128, 64:128])
-    np.testing.assert_array_equal(data.x_test[0], brick[:64, 256:320])
-    gravel = skimage.data.gravel()
-    np.testing.assert_array_equal(data.x_test[-1], gravel[-64:, -64:])
-    assert np.bincount(data.y_train).tolist() == [32, 32, 32]
-
-
-@pytest.mark.parametrize("size", [0, 257])
-def test_textures_of_a_size_that_does_not_fit_are_refused(size):
-    with pytest.raises(ValueError, match=f"size is {size}; expected 1 to 256"):
-        textures(size)

@@ -30,7 +30,6 @@ from course_utils.drawings import (
     Scene,
     _plan_group,
     _streams,
-    _supersampling,
     draw,
     draw_group,
     make_set,
@@ -61,11 +60,11 @@ def head_mask(kind, seed, split, index, size=64, scene=None):
 
 def mask_of(planned, size):
     """Which pixels of a picture the head of a plan covers."""
-    canvas = size * _supersampling(size)
+    canvas = size * 3
     image = Image.new("L", (canvas, canvas))
     parts = [shape for shape in planned.figure.shapes if shape.head]
     paint(image, parts, planned.matrix * canvas, Style(defaultdict(lambda: 255), "plain"))
-    return np.asarray(image.reduce(_supersampling(size))) >= 128
+    return np.asarray(image.reduce(3)) >= 128
 
 
 def fingerprint(kind, index, **options):

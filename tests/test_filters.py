@@ -8,7 +8,6 @@ from scipy import ndimage
 from course_utils.convolution import conv2d
 from course_utils.filters import (
     IMAGE_KERNELS,
-    gabor_bank,
     gabor_kernel,
     haar_kernel,
     response_magnitude,
@@ -176,8 +175,6 @@ def test_gabor_refuses_frequency_and_sigma_that_are_not_above_0(frequency, sigma
     message = rf"frequency \({frequency}\) and sigma \({sigma}\) must be above 0"
     with pytest.raises(ValueError, match=message):
         gabor_kernel(frequency, sigma=sigma)
-    with pytest.raises(ValueError, match=message):
-        gabor_bank([frequency], 2, sigma)
 
 
 @pytest.mark.parametrize(("frequency", "sigma"), [(np.nan, 3), (0.1, np.nan)])
@@ -190,19 +187,6 @@ def test_gabor_refuses_nan(frequency, sigma):
 def test_gabor_refuses_a_size_without_a_centre(size):
     with pytest.raises(ValueError, match=f"size is {size}; .* needs an odd size"):
         gabor_kernel(0.1, size=size)
-
-
-def test_a_bank_has_every_frequency_in_every_direction():
-    bank = gabor_bank([0.1, 0.25, 0.4], directions=4, sigma=2.0)
-    assert len(bank) == 12
-    assert list(bank)[:4] == ["f=0.1, 0°", "f=0.1, 45°", "f=0.1, 90°", "f=0.1, 135°"]
-    expected = gabor_kernel(0.25, np.pi / 2, 2.0)
-    np.testing.assert_allclose(bank["f=0.25, 90°"], expected, atol=1e-15)
-    assert {kernel.shape for kernel in gabor_bank([0.1], 3, 2.0, size=9).values()} == {(9, 9)}
-
-
-def test_a_bank_of_frequencies_close_together_keeps_them_all():
-    assert len(gabor_bank([0.101, 0.104], directions=2, sigma=2.0)) == 4
 
 
 # Haar
@@ -334,11 +318,6 @@ def test_responses_refuse_what_conv2d_refuses(images, message):
         response_magnitude(images, [sobel_kernel()])
     with pytest.raises(ValueError, match="one or more kernels"):
         response_magnitude(np.ones((9, 9)), [])
-
-
-def test_frequencies_that_no_label_tells_apart_are_refused():
-    with pytest.raises(ValueError, match="too close to be told apart"):
-        gabor_bank([0.1234567, 0.1234568], directions=2, sigma=2.0)
 
 
 def test_an_angle_that_is_no_number_is_refused():

@@ -20,11 +20,11 @@ import numpy as np
 
 from course_utils.data import prepared_photos
 from course_utils.data.catalogue import SOURCES, Download, Source, how_to_get
-from course_utils.data.http_download import Patience, disk_error, download_file
+from course_utils.data.http_download import disk_error, download_file
 from course_utils.data.kept_arrays import note
 from course_utils.data.photo_archives import find_source
 from course_utils.data.settings import DataError, Tier, data_folder, made_folder
-from course_utils.data.verification import looks_right, problem
+from course_utils.data.verification import problem
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Status:
 def status() -> list[Status]:
     """Return one row for each data set, the embedded ones first.
 
-    This looks at names, sizes and tables of contents only, so that it takes no time;
-    ``fetch`` checks the content.
+    What is on disk is compared with its checksum, a second or two for all sets; of the photos,
+    only names are looked at.
 
     Returns
     -------
@@ -102,7 +102,6 @@ def fetch(
     *,
     force: bool = False,
     source: str | Path | None = None,
-    patience: Patience | None = None,
 ) -> str:
     """Bring a real data set into the data folder, unless it is there already.
 
@@ -117,8 +116,6 @@ def fetch(
         Whether to replace what is in the data folder.
     source : str or pathlib.Path, optional
         A folder that may hold a copy.
-    patience : Patience, optional
-        How long to wait for the server and how often to try again.
 
     Returns
     -------
@@ -147,7 +144,7 @@ def fetch(
     wanted, folder = SOURCES[name], data_folder()
     with _plain_disk_errors(folder):
         if wanted.name == "dogs_vs_cats":
-            return _fetch_photos(wanted, force, source, patience or Patience())
+            return _fetch_photos(wanted, force, source)
         if not force and _is_in_place(wanted, folder):
             return f"{wanted.title} is already there, and its content is right."
         folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +153,7 @@ def fetch(
             if not force and _is_in_place(wanted, folder):
                 return f"{wanted.title} is already there, and its content is right."
             places = _places(wanted, source, None if force else folder)
-            return _bring(wanted, folder, places, patience or Patience())
+            return _bring(wanted, folder, places)
 
 
 def keras_cache() -> Path:
@@ -243,7 +240,7 @@ def _table(rows: list[Status]) -> str:
 
 
 def _status_of(source: Source) -> Status:
-    """Describe one real set from names, sizes and tables of contents."""
+    """Describe one real set by what is on disk."""
     state = prepared_photos.state() if source.name == "dogs_vs_cats" else _state(source)
     get = how_to_get(source.name, force=state == "broken")
     if state in ("on disk", "to be prepared"):
@@ -256,26 +253,17 @@ def _status_of(source: Source) -> Status:
 
 def _state(source: Source) -> str:
     """Say whether the files of a set are there."""
-    found = [looks_right(source, data_folder() / file) for file in source.files]
-    if all(right is None for right in found):
-        return "not on disk"
-    if False in found:
+    paths = [data_folder() / file for file in source.files]
+    there = [path for path in paths if os.path.lexists(path)]
+    if any(problem(source, path) for path in there):
         return "broken"
-    return "incomplete" if None in found else "on disk"
+    return ("on disk" if len(there) == len(paths) else "incomplete") if there else "not on disk"
 
 
 def _is_in_keras_cache(source: Source) -> bool:
     """Tell whether Keras has downloaded all files of a set."""
     place = keras_cache() / (source.keras or "")
-    return bool(source.keras) and all(_is_file(place / x.file_name) for x in source.downloads)
-
-
-def _is_file(path: Path) -> bool:
-    """Tell whether there is such a file, also where its folder may not be searched."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
+    return bool(source.keras) and all(os.path.isfile(place / x.file_name) for x in source.downloads)
 
 
 @contextmanager
@@ -304,7 +292,7 @@ def _alone(wanted: Source, folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _fetch_photos(wanted: Source, force: bool, source: Path | None, patience: Patience) -> str:
+def _fetch_photos(wanted: Source, force: bool, source: Path | None) -> str:
     """Prepare the photos from an archive on this computer, else from one that is downloaded."""
     if not force and prepared_photos.find([data_folder(), made_folder()]):
         return f"{wanted.title} is already there, prepared."
@@ -320,7 +308,7 @@ def _fetch_photos(wanted: Source, force: bool, source: Path | None, patience: Pa
         archive = find_source([source, data_folder()] if source else [data_folder()])
         if archive is None:
             staging.mkdir(exist_ok=True)
-            _download(wanted.downloads[0], staging, patience)
+            _download(wanted.downloads[0], staging)
             archive = staging / wanted.downloads[0].file_name
         report = prepared_photos.prepare(archive, target, replace=force)
         shutil.rmtree(staging, ignore_errors=True)
@@ -346,7 +334,7 @@ def _places(wanted: Source, source: Path | None, folder: Path | None) -> list[Pa
     return [place for place in places if place is not None]
 
 
-def _bring(wanted: Source, folder: Path, places: list[Path], patience: Patience) -> str:
+def _bring(wanted: Source, folder: Path, places: list[Path]) -> str:
     """Gather a set in a folder of its own, check it, and put it in place."""
     staging = folder / f"{wanted.name}.download"
     staging.mkdir(exist_ok=True)
@@ -356,7 +344,7 @@ def _bring(wanted: Source, folder: Path, places: list[Path], patience: Patience)
         for item in wanted.downloads:
             tried = item.file_name in wanted.files
             if tried or not _copy(wanted, item.file_name, staging, places):
-                _download(item, staging, patience)
+                _download(item, staging)
                 downloaded = True
         if wanted.name == "fashion_mnist":
             _pack_idx(wanted, staging)
@@ -370,7 +358,7 @@ def _bring(wanted: Source, folder: Path, places: list[Path], patience: Patience)
 def _copy(wanted: Source, file: str, staging: Path, places: list[Path]) -> bool:
     """Copy a file from the first place that holds it with the right content."""
     for place in places:
-        if not _is_file(place / file):
+        if not os.path.isfile(place / file):
             continue
         wrong = problem(wanted, place / file)
         if wrong is None:
@@ -380,13 +368,13 @@ def _copy(wanted: Source, file: str, staging: Path, places: list[Path]) -> bool:
     return False
 
 
-def _download(item: Download, staging: Path, patience: Patience) -> None:
+def _download(item: Download, staging: Path) -> None:
     """Download one file and check it; pooch leaves it alone if it is there already."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
     part = staging / f"{item.file_name}.part"
-    resuming = partial(download_file, part=part, size=item.size, patience=patience)
+    resuming = partial(download_file, part=part, size=item.size)
     try:
         pooch.retrieve(item.url, item.checksum, item.file_name, staging, downloader=resuming)
     except ValueError as error:

@@ -8,7 +8,6 @@ given to it as its ``downloader``.
 import errno
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,28 +16,12 @@ from course_utils.data.settings import DataError
 if TYPE_CHECKING:
     import requests
 
+#: Seconds to wait for a connection, and for the next bytes.
+TIMEOUT = (10.0, 30.0)
+#: Seconds before each new attempt after a dropped connection or a fault of the server.
+PAUSES = (0.5, 1.0, 2.0, 4.0)
 _CHUNK = 1 << 16
 _BUSY = (408, 425, 429)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server, and how often to try again.
-
-    Attributes
-    ----------
-    connect, read : float
-        Seconds to wait for a connection, and for the next bytes.
-    retries : int
-        How often to try again after a dropped connection or a fault of the server.
-    pause : float
-        Seconds before the first retry; each later pause is twice as long.
-    """
-
-    connect: float = 10.0
-    read: float = 30.0
-    retries: int = 4
-    pause: float = 0.5
 
 
 class _TryAgain(Exception):
@@ -52,7 +35,6 @@ def download_file(
     *,
     size: int,
     part: Path | None = None,
-    patience: Patience | None = None,
     progress: bool = True,
 ) -> None:
     """Download a file, going on from the part file that an earlier attempt left.
@@ -71,8 +53,6 @@ def download_file(
         The number of bytes that the file must have.
     part : pathlib.Path, optional
         The part file; ``<target>.part`` by default.
-    patience : Patience, optional
-        How long to wait and how often to try again.
     progress : bool, default True
         Whether to show a progress bar on stderr, where that is a terminal.
 
@@ -84,14 +64,13 @@ def download_file(
 
     Examples
     --------
-    >>> address = "http://127.0.0.1:1/mnist.npz"
-    >>> download_file(address, "mnist.npz", size=11_490_434, patience=Patience(retries=0))
+    >>> download_file("ftp://example.org/mnist.npz", "mnist.npz", size=11_490_434)
     Traceback (most recent call last):
-    course_utils.data.settings.DataError: http://127.0.0.1:1/mnist.npz could not be downloaded: ...
+    course_utils.data.settings.DataError: ftp://example.org/mnist.npz could not be downloaded: ...
     """
     part = Path(f"{target}.part") if part is None else part
     try:
-        _try_until_whole(url, part, size, patience or Patience(), progress)
+        _try_until_whole(url, part, size, progress)
         os.replace(part, target)
     except OSError as error:
         raise disk_error(error, part.parent) from error
@@ -128,13 +107,12 @@ def disk_error(error: OSError, folder: Path) -> DataError:
     return DataError(f"{folder} cannot be used: {error}. Set COURSE_DATA to another folder.")
 
 
-def _try_until_whole(url: str, part: Path, size: int, patience: Patience, progress: bool) -> None:
+def _try_until_whole(url: str, part: Path, size: int, progress: bool) -> None:
     """Repeat attempts until the part file is whole, with growing pauses, or give up."""
-    for attempt in range(patience.retries + 1):
-        if attempt:
-            time.sleep(patience.pause * 2 ** (attempt - 1))
+    for pause in (0, *PAUSES):
+        time.sleep(pause)
         try:
-            return _attempt(url, part, size, patience, progress)
+            return _attempt(url, part, size, progress)
         except _TryAgain as error:
             reason = error
     kept = _bytes_in(part)
@@ -146,7 +124,7 @@ def _try_until_whole(url: str, part: Path, size: int, patience: Patience, progre
     raise DataError(f"{url} could not be downloaded: {reason}. {advice}") from reason
 
 
-def _attempt(url: str, part: Path, size: int, patience: Patience, progress: bool) -> None:
+def _attempt(url: str, part: Path, size: int, progress: bool) -> None:
     """Ask for what the part file lacks and add it."""
     import requests
     import urllib3
@@ -156,9 +134,8 @@ def _attempt(url: str, part: Path, size: int, patience: Patience, progress: bool
         return
     have = have if have < size else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    timeout = (patience.connect, patience.read)
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             start = _start(answer, url, part, have)
             _append(answer, url, part, start, size, progress)
     except (
@@ -167,7 +144,7 @@ def _attempt(url: str, part: Path, size: int, patience: Patience, progress: bool
         ConnectionError,
         TimeoutError,
     ) as error:
-        raise _network_error(error, url, patience) from error
+        raise _network_error(error, url) from error
 
 
 def _start(answer: "requests.Response", url: str, part: Path, have: int) -> int:
@@ -223,13 +200,13 @@ def _wrong_size(url: str, found: str, size: int) -> DataError:
     )
 
 
-def _network_error(error: Exception, url: str, patience: Patience) -> Exception:
+def _network_error(error: Exception, url: str) -> Exception:
     """Turn what requests and urllib3 raise into a retry or into a final error."""
     import requests
     from urllib3.exceptions import TimeoutError as StreamTimeout
 
     if isinstance(error, (requests.Timeout, StreamTimeout, TimeoutError)):
-        return _TryAgain(f"the server stayed silent for {patience.read:g} seconds")
+        return _TryAgain(f"the server stayed silent for {TIMEOUT[1]:g} seconds")
     if isinstance(error, requests.exceptions.SSLError):
         return DataError(
             f"{url} could not be downloaded: no secure connection ({error}). Check the clock "

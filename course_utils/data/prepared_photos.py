@@ -48,11 +48,6 @@ class Report:
     counts: dict[str, dict[str, int]]
     left_out: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def is_smaller(self) -> bool:
-        """Whether the source had too few good photos for what was asked for."""
-        return any(self.counts[part][CLASS_NAMES[0]] < self.wanted[part] for part in self.wanted)
-
     def summary(self) -> str:
         """Say in one to three sentences how many photos there are and what was left out.
 
@@ -67,8 +62,8 @@ class Report:
             f"Dogs vs Cats from {self.source}: {train:,} photos for training, "
             f"{validation:,} for validation, {test:,} to test."
         )
-        if self.is_smaller:
-            wanted = sum(self.wanted.values()) * len(CLASS_NAMES)
+        wanted = sum(self.wanted.values()) * len(CLASS_NAMES)
+        if train + validation + test < wanted:
             text += f" It has too few good ones for the usual {wanted:,}, so every part is smaller."
         if self.left_out:
             text += f" Pictures left out: {len(self.left_out):,} (report.json says why)."

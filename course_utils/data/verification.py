@@ -1,7 +1,6 @@
 """Is what lies on disk what the catalogue describes? Checksums decide."""
 
 import hashlib
-import os
 import zipfile
 from pathlib import Path
 
@@ -70,34 +69,6 @@ def read_npz(source: Source, path: Path) -> dict[str, np.ndarray]:
         if content.dtype != np.uint8 or hashlib.sha256(content).hexdigest() != checksum:
             raise DataError(f"{path} is not {source.title}: its array {name} has another content.")
     return arrays
-
-
-def looks_right(source: Source, path: Path) -> bool | None:
-    """Tell at a glance whether a file is there and whole; None where there is none.
-
-    Parameters
-    ----------
-    source : Source
-    path : pathlib.Path
-
-    Returns
-    -------
-    bool or None
-        From names, sizes, and the test labels of an ``.npz`` file, which are quickly read.
-    """
-    try:
-        if not os.path.lexists(path):
-            return None
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                labels = np.ascontiguousarray(file["y_test"], np.uint8)
-                same = hashlib.sha256(labels).hexdigest() == source.content["y_test"]
-                return same and set(source.content) <= set(file.files)
-        sizes = {item.file_name: item.size for item in source.downloads}
-        return path.stat().st_size == sizes.get(path.name, path.stat().st_size)
-    except Exception:
-        # zipfile raises half a dozen kinds of exception for a damaged file.
-        return False
 
 
 def _file_problem(item: Download, path: Path) -> str | None:

@@ -411,7 +411,7 @@ def _drawn(plans: "list[Plan]", scene: Scene, size: int) -> list[Drawing]:
     from course_utils.drawings.scenery import lit
     from course_utils.drawings.shapes import placed
 
-    factor = _supersampling(size)
+    factor = max(2, -(-176 // size))  # painted larger, so that edges come out smooth
     image, rng = painted(plans, scene, size * factor).reduce(factor), plans[0].streams["light"]
     picture = lit(np.asarray(image), rng, scene.light, scene.blur, scene.noise)
     return [
@@ -419,11 +419,6 @@ def _drawn(plans: "list[Plan]", scene: Scene, size: int) -> list[Drawing]:
         for plan in plans
         for landmarks in [placed(plan.figure.landmarks, plan.matrix)]
     ]
-
-
-def _supersampling(size: int) -> int:
-    """Return how much larger than the picture it is painted, so that edges come out smooth."""
-    return max(2, -(-176 // size))
 
 
 def _settings(

@@ -1,21 +1,20 @@
 """Class activation maps: which places of a picture speak for a class.
 
-All three methods add up the maps of a layer with weights, and differ in where the weights come
-from: the classifier itself (CAM), the gradient of the class's score, averaged over each map
-(Grad-CAM), or the gradient at each place (HiResCAM).
+Both methods add up the maps of a layer with weights: the gradient of the class's score, averaged
+over each map (Grad-CAM), or the gradient at each place (HiResCAM).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from course_utils.backend import keras, tf
-from course_utils.explain.heatmap_overlays import check_classes
 from course_utils.explain.layer_graph import (
     Step,
     as_batch,
     class_scores,
     find,
+    has_places,
     last_maps,
     run,
     trace,
@@ -24,63 +23,6 @@ from course_utils.explain.layer_graph import (
 ops = keras.ops
 
 Target = int | Sequence[int] | None
-
-
-def cam(
-    model: keras.Model, x: np.ndarray, target: Target = None, batch_size: int = 50
-) -> np.ndarray:
-    """Compute class activation maps of a network with global average pooling.
-
-    M_c(i, j) = sum over k of w_kc * A_k(i, j): the maps A_k before the pooling, weighted as the
-    last Dense layer weighs their averages for class c. The average of M_c over all places is
-    the score of the class, but for the bias.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A classifier that ends in GlobalAveragePooling2D and one Dense layer; dropout may lie
-        between them. Sequential or functional; other models may be nested in it.
-    x : array of shape (N, H, W, C)
-        Pictures as the model reads them, of any size that its layers can work on.
-    target : int or sequence of N int, optional
-        Class to explain, the same for all pictures or one for each; the predicted one of each
-        picture if not given. A sigmoid knows two classes, 0 and 1.
-    batch_size : int
-        Pictures to compute at a time; a matter of memory only.
-
-    Returns
-    -------
-    float32 array of shape (N, h, w)
-        Negative where a place speaks against the class.
-
-    Raises
-    ------
-    ValueError
-        If the network ends otherwise, the class is unknown, or the pictures do not fit.
-
-    References
-    ----------
-    Zhou et al., "Learning Deep Features for Discriminative Localization", arXiv:1512.04150.
-
-    Examples
-    --------
-    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3),
-    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10, activation="softmax")])
-    >>> cam(model, np.ones((2, 8, 8, 1)), target=7).shape
-    (2, 6, 6)
-    """
-    steps = trace(model)
-    score = class_scores(steps)
-    layer, kernel = _averaged_maps(score)
-
-    def weigh(known, classes):
-        """Return the maps and the weights of the Dense layer."""
-        maps, scores = run(known, [layer, score])
-        classes = _predicted(scores) if classes is None else classes
-        weights = tf.gather(tf.transpose(_both_directions(kernel)), classes)
-        return tf.cast(maps, kernel.dtype), weights[:, tf.newaxis, tf.newaxis, :]
-
-    return _weighted_maps(steps, x, score, target, batch_size, weigh)
 
 
 def grad_cam(
@@ -104,8 +46,11 @@ def grad_cam(
     layer : str, optional
         Name of a layer with maps, such as ``"base/block5_conv2"``; the last one that has them,
         before the classifier's pooling, if not given.
-    target, batch_size
-        As for `cam`.
+    target : int or sequence of N int, optional
+        Class to explain, the same for all pictures or one for each; the predicted one of each
+        picture if not given. A sigmoid knows two classes, 0 and 1.
+    batch_size : int
+        Pictures to compute at a time; a matter of memory only.
 
     Returns
     -------
@@ -180,13 +125,30 @@ def _by_gradient(average: bool, model: keras.Model, x, layer, target, batch_size
     """Add up maps weighted by the gradient, averaged over each map or at each place."""
     steps = trace(model)
     score, step = class_scores(steps), _maps_of(steps, layer)
+    pictures = as_batch(steps, x)
+    classes = _check_classes(target, len(pictures), max(score.shape[-1], 2))
+    sums = []
+    for first in range(0, len(pictures), batch_size):
+        part = slice(first, first + batch_size)
+        chosen = None if classes is None else classes[part]
+        maps, weights = _maps_and_gradient({steps[0]: pictures[part]}, step, score, chosen)
+        weights = tf.reduce_mean(weights, (1, 2), keepdims=True) if average else weights
+        sums.append(tf.reduce_sum(maps * weights, axis=-1).numpy().astype(np.float32))
+    return np.maximum(np.concatenate(sums), 0)
 
-    def weigh(known, classes):
-        """Return the maps A_k and their weights."""
-        maps, gradient = _maps_and_gradient(known, step, score, classes)
-        return maps, tf.reduce_mean(gradient, (1, 2), keepdims=True) if average else gradient
 
-    return np.maximum(_weighted_maps(steps, x, score, target, batch_size, weigh), 0)
+def _check_classes(target: Target, count: int, classes: int) -> np.ndarray | None:
+    """Return the class to explain in each picture, or say what is wrong with what is given."""
+    if target is None:
+        return None
+    numbers = np.asarray(target)
+    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), (count,)):
+        raise ValueError(
+            f"target is {target!r}; expected a class, or {count}, one for each picture."
+        )
+    if numbers.min() < 0 or numbers.max() >= classes:
+        raise ValueError(f"target is {target!r}; there are the classes 0 to {classes - 1}.")
+    return np.broadcast_to(numbers, (count,))
 
 
 def _maps_and_gradient(
@@ -202,53 +164,18 @@ def _maps_and_gradient(
     return ops.cast(maps, dtype), ops.cast(gradient, dtype)
 
 
-def _weighted_maps(
-    steps: Sequence[Step],
-    x: np.ndarray,
-    score: Step,
-    target: Target,
-    batch_size: int,
-    weigh: Callable,
-) -> np.ndarray:
-    """Add up maps with their weights, batch by batch."""
-    pictures = as_batch(steps, x)
-    known = max(score.shape[-1], 2)
-    classes = None if target is None else check_classes(target, len(pictures), known)
-    sums = []
-    for first in range(0, len(pictures), batch_size):
-        part = slice(first, first + batch_size)
-        chosen = None if classes is None else classes[part]
-        maps, weights = weigh({steps[0]: pictures[part]}, chosen)
-        sums.append(tf.reduce_sum(maps * weights, axis=-1).numpy().astype(np.float32))
-    return np.concatenate(sums)
-
-
 def _maps_of(steps: Sequence[Step], name: str | None) -> Step:
     """Find a layer with maps, on the way from the input to the scores."""
     if name is None:
         return last_maps(steps)
     step = find(steps, name)
-    if len(step.shape) != 4 or tuple(step.shape[1:3]) == (1, 1):
-        maps = [s.name for s in steps[1:] if len(s.shape) == 4 and tuple(s.shape[1:3]) != (1, 1)]
+    if not has_places(step):
+        maps = [step.name for step in steps[1:] if has_places(step)]
         raise ValueError(
             f"Layer {name!r} has results of shape {step.shape}, without places to tell apart. "
             f"Layers with maps: {', '.join(maps) or 'none'}."
         )
     return step
-
-
-def _averaged_maps(score: Step) -> tuple[Step, tf.Tensor]:
-    """Find the maps that are averaged before the last Dense layer, and its weights."""
-    dense, pooling = getattr(score.layer, "original", score.layer), score.sources[0]
-    while isinstance(pooling.layer, keras.layers.Dropout):
-        pooling = pooling.sources[0]
-    fits = isinstance(dense, keras.layers.Dense)
-    if not fits or not isinstance(pooling.layer, keras.layers.GlobalAveragePooling2D):
-        raise ValueError(
-            "CAM needs a network that ends in GlobalAveragePooling2D and one Dense layer; before "
-            f"{score.name!r} comes {pooling.name!r}. Grad-CAM explains this one too."
-        )
-    return pooling.sources[0], ops.cast(dense.kernel, "float32")
 
 
 def _both_directions(scores: tf.Tensor) -> tf.Tensor:

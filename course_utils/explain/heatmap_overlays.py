@@ -1,7 +1,5 @@
 """Heatmaps over pictures: scaled, enlarged, and laid over what they explain."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 
@@ -9,7 +7,7 @@ def scaled(maps: np.ndarray) -> np.ndarray:
     """Scale each map to [0, 1]: negative values become 0, and the largest one becomes 1.
 
     Every map has its own scale, so that a bright spot says where, not how strongly. A map
-    without any positive value stays zero everywhere; `is_empty` tells which do.
+    without any positive value stays zero everywhere.
 
     Parameters
     ----------
@@ -142,40 +140,6 @@ def check_maps(maps: np.ndarray) -> np.ndarray:
     if not np.isfinite(maps).all():
         raise ValueError("maps holds NaN or infinite values.")
     return maps
-
-
-def check_classes(target: int | Sequence[int], count: int, classes: int) -> np.ndarray:
-    """Return the class to look at in each picture, or say what is wrong with it.
-
-    Parameters
-    ----------
-    target : int or sequence of int
-        The same class for all pictures, or one for each.
-    count, classes : int
-        How many pictures and classes there are.
-
-    Returns
-    -------
-    int array of shape (count,)
-
-    Raises
-    ------
-    ValueError
-        If there is no such class, or another number of them.
-
-    Examples
-    --------
-    >>> check_classes(1, count=3, classes=2)
-    array([1, 1, 1])
-    """
-    numbers = np.asarray(target)
-    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), (count,)):
-        raise ValueError(
-            f"target is {target!r}; expected a class, or {count}, one for each picture."
-        )
-    if numbers.min() < 0 or numbers.max() >= classes:
-        raise ValueError(f"target is {target!r}; there are the classes 0 to {classes - 1}.")
-    return np.broadcast_to(numbers, (count,))
 
 
 def _as_colours(pictures: np.ndarray) -> np.ndarray:

@@ -275,9 +275,9 @@ def last_maps(steps: Sequence[Step]) -> Step:
     """
     convolved, last = set(), None
     for step in steps[1:]:
-        if _is_convolution(step.layer) or convolved & set(step.sources):
+        if "Conv2D" in type(step.layer).__name__ or convolved & set(step.sources):
             convolved.add(step)
-            if _tells_places_apart(step) and not _only_moves(step.layer):
+            if has_places(step) and not _only_moves(step.layer):
                 last = step
     if last is None:
         raise ValueError(
@@ -455,12 +455,7 @@ def _names(steps: Sequence[Step]) -> list[str]:
     return [name for step in steps for name in (step.name, step.name.rpartition("/")[2])]
 
 
-def _is_convolution(layer: Any) -> bool:
-    """Tell whether a layer is any kind of convolution over pictures."""
-    return "Conv2D" in type(layer).__name__
-
-
-def _tells_places_apart(step: Step) -> bool:
+def has_places(step: Step) -> bool:
     """Tell whether a result has maps of more than one pixel."""
     return len(step.shape) == 4 and tuple(step.shape[1:3]) != (1, 1)
 

@@ -12,18 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils.data import prepared_photos
+from course_utils.data import http_download, prepared_photos
 from course_utils.data.catalogue import SOURCES, Download
 from course_utils.data.download import fetch, keras_cache, main, status
-from course_utils.data.http_download import Patience
 from course_utils.data.settings import DataError, data_folder
 from course_utils.datasets import load
 from tests.picture_corpus import photo
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
-QUICK = Patience(connect=2, read=0.3, retries=1, pause=0.01)
 REAL_DATA = data_folder()
 WEIGHTS = ("vgg16", "vgg19", "mobilenet")
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch):
+    monkeypatch.setattr(http_download, "TIMEOUT", (2, 0.3))
+    monkeypatch.setattr(http_download, "PAUSES", (0.01,))
 
 
 def row_of(name):
@@ -140,7 +144,7 @@ def visible(folder):
 
 
 def test_a_set_is_downloaded_checked_and_put_in_place(server, mnist, data):
-    said = fetch("mnist", patience=QUICK)
+    said = fetch("mnist")
     assert "MNIST was downloaded, checked" in said
     assert visible(data) == ["mnist.npz"]
     assert_loads("mnist", mnist)
@@ -148,14 +152,14 @@ def test_a_set_is_downloaded_checked_and_put_in_place(server, mnist, data):
 
 def test_a_missing_data_folder_is_made(server, mnist, data, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(data / "deep" / "down"))
-    fetch("mnist", patience=QUICK)
+    fetch("mnist")
     assert_loads("mnist", mnist)
 
 
 def test_a_set_that_is_there_and_good_is_left_alone(server, mnist, data):
-    fetch("mnist", patience=QUICK)
+    fetch("mnist")
     before = (data / "mnist.npz").stat()
-    assert "already there" in fetch("mnist", patience=QUICK)
+    assert "already there" in fetch("mnist")
     assert (data / "mnist.npz").stat() == before
     assert len(server.log) == 1
 
@@ -176,16 +180,16 @@ def test_a_set_that_is_there_but_bad_is_replaced_only_by_force(server, mnist, da
         npz(data / "mnist.npz", mnist | {"y_test": mnist["y_test"].view(np.int8)})
     before = (data / "mnist.npz").read_bytes()
     with pytest.raises(DataError, match=r"mnist\.npz.* left as it is.*SET=mnist FORCE=1.*--force"):
-        fetch("mnist", patience=QUICK)
+        fetch("mnist")
     assert (data / "mnist.npz").read_bytes() == before
     assert server.log == []
-    fetch("mnist", force=True, patience=QUICK)
+    fetch("mnist", force=True)
     assert_loads("mnist", mnist)
 
 
 def test_force_fetches_a_good_set_again(server, mnist, data):
     npz(data / "mnist.npz", mnist)
-    assert "downloaded" in fetch("mnist", force=True, patience=QUICK)
+    assert "downloaded" in fetch("mnist", force=True)
     assert len(server.log) == 1
     assert_loads("mnist", mnist)
 
@@ -194,13 +198,13 @@ def test_a_failed_replacement_leaves_the_old_file(server, mnist, data):
     (data / "mnist.npz").write_bytes(b"garbage")
     server.pages["/mnist.npz"].faults = [404]
     with pytest.raises(DataError, match="404"):
-        fetch("mnist", force=True, patience=QUICK)
+        fetch("mnist", force=True)
     assert (data / "mnist.npz").read_bytes() == b"garbage"
 
 
 def test_the_four_files_of_fashion_mnist_become_one(server, fashion, data):
     arrays, _ = fashion
-    fetch("fashion_mnist", patience=QUICK)
+    fetch("fashion_mnist")
     assert visible(data) == ["fashion_mnist.npz"]
     assert_loads("fashion_mnist", arrays)
 
@@ -210,9 +214,9 @@ def test_what_has_been_downloaded_of_a_set_is_not_downloaded_again(server, fashi
     last = list(files)[-1]
     server.pages[f"/{last}"].faults = [404]
     with pytest.raises(DataError, match="404"):
-        fetch("fashion_mnist", patience=QUICK)
+        fetch("fashion_mnist")
     assert not (data / "fashion_mnist.npz").exists()
-    fetch("fashion_mnist", patience=QUICK)
+    fetch("fashion_mnist")
     assert [request.path for request in server.log].count(f"/{last}") == 2
     assert len(server.log) == 5
     assert_loads("fashion_mnist", arrays)
@@ -221,15 +225,15 @@ def test_what_has_been_downloaded_of_a_set_is_not_downloaded_again(server, fashi
 def test_both_files_of_svhn_are_put_in_place_together(server, svhn, data):
     server.pages["/test_32x32.mat"].faults = [404]
     with pytest.raises(DataError, match="404"):
-        fetch("svhn", patience=QUICK)
+        fetch("svhn")
     assert load("svhn").name == "digits"
-    fetch("svhn", patience=QUICK)
+    fetch("svhn")
     assert {name: (data / name).read_bytes() for name in visible(data)} == svhn
 
 
 def test_the_half_of_svhn_that_is_there_is_used(server, svhn, data):
     (data / "train_32x32.mat").write_bytes(svhn["train_32x32.mat"])
-    fetch("svhn", patience=QUICK)
+    fetch("svhn")
     assert [request.path for request in server.log] == ["/test_32x32.mat"]
     assert {name: (data / name).read_bytes() for name in visible(data)} == svhn
 
@@ -238,8 +242,8 @@ def test_the_half_of_svhn_that_is_there_is_used(server, svhn, data):
 def test_a_bad_half_of_svhn_is_reported(server, svhn, data, wrong):
     (data / "train_32x32.mat").write_bytes(wrong)
     with pytest.raises(DataError, match=r"train_32x32\.mat has .* SET=svhn FORCE=1"):
-        fetch("svhn", patience=QUICK)
-    fetch("svhn", force=True, patience=QUICK)
+        fetch("svhn")
+    fetch("svhn", force=True)
     assert {name: (data / name).read_bytes() for name in visible(data)} == svhn
 
 
@@ -247,19 +251,19 @@ def test_wrong_bytes_are_removed_and_the_next_call_starts_anew(server, mnist, da
     right = server.pages["/mnist.npz"].content
     server.pages["/mnist.npz"].content = right[::-1]
     with pytest.raises(DataError, match=r"/mnist\.npz was downloaded, but has the wrong checksum"):
-        fetch("mnist", patience=QUICK)
+        fetch("mnist")
     assert list(data.rglob("mnist.npz*")) == []
     server.pages["/mnist.npz"].content = right
-    fetch("mnist", patience=QUICK)
+    fetch("mnist")
     assert_loads("mnist", mnist)
 
 
 def test_a_broken_download_goes_on_in_the_next_call(server, mnist, data):
     server.pages["/mnist.npz"].faults = [("cut", 100_000), ("cut", 0)]
     with pytest.raises(DataError, match=r"kept in .*mnist\.npz\.part: run the same command"):
-        fetch("mnist", patience=QUICK)
+        fetch("mnist")
     assert load("mnist").name == "digits"
-    fetch("mnist", patience=QUICK)
+    fetch("mnist")
     assert server.log[-1].status == 206
     assert_loads("mnist", mnist)
 
@@ -274,7 +278,7 @@ def test_a_full_disk_is_said_plainly(server, mnist, data):
     (data / "mnist.download").mkdir()
     (data / "mnist.download" / "mnist.npz.part").symlink_to("/dev/full")
     with pytest.raises(DataError, match=r"full\. Free some space"):
-        fetch("mnist", patience=QUICK)
+        fetch("mnist")
     assert not (data / "mnist.npz").exists()
 
 
@@ -283,7 +287,7 @@ def test_a_read_only_folder_is_said_plainly(server, mnist, read_only, monkeypatc
     for place in (folder, folder / "below"):
         monkeypatch.setenv("COURSE_DATA", str(place))
         with locked(), pytest.raises(DataError, match=r"cannot be written to.*COURSE_DATA"):
-            fetch("mnist", patience=QUICK)
+            fetch("mnist")
 
 
 def test_a_good_set_in_a_read_only_folder_will_do(server, mnist, read_only, monkeypatch):
@@ -298,7 +302,7 @@ def test_a_file_in_place_of_the_folder_is_said_plainly(server, mnist, data, monk
     (data / "file").write_text("")
     monkeypatch.setenv("COURSE_DATA", str(data / "file"))
     with pytest.raises(DataError, match="file cannot be used"):
-        fetch("mnist", patience=QUICK)
+        fetch("mnist")
 
 
 # Copies on this computer
@@ -322,7 +326,7 @@ def test_a_folder_may_be_named_from_home(server, mnist, data, tmp_path, monkeypa
 
 def test_a_bad_copy_is_named_and_not_taken(server, mnist, data, tmp_path, capsys):
     npz(tmp_path / "mnist.npz", small_arrays(9))
-    assert "downloaded" in fetch("mnist", source=tmp_path, patience=QUICK)
+    assert "downloaded" in fetch("mnist", source=tmp_path)
     assert f"Not used: {tmp_path / 'mnist.npz'}" in capsys.readouterr().err
     assert_loads("mnist", mnist)
 
@@ -331,7 +335,7 @@ def test_a_folder_without_a_copy_is_no_obstacle_but_a_missing_folder_is(server, 
     with pytest.raises(DataError, match="There is no folder"):
         fetch("mnist", source=tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    assert "downloaded" in fetch("mnist", source=tmp_path / "empty", patience=QUICK)
+    assert "downloaded" in fetch("mnist", source=tmp_path / "empty")
 
 
 def test_mnist_is_taken_from_the_cache_of_keras(server, mnist, data):
@@ -354,7 +358,7 @@ def test_fashion_mnist_is_taken_from_the_cache_of_keras_as_far_as_it_is_good(
         (cache / name).write_bytes(content)
     first = next(iter(files))
     (cache / first).write_bytes(files[first][:50])
-    fetch("fashion_mnist", patience=QUICK)
+    fetch("fashion_mnist")
     assert f"Not used: {cache / first} has 50 bytes" in capsys.readouterr().err
     assert [request.path for request in server.log] == [f"/{first}"]
     assert visible(data) == ["fashion_mnist.npz"]
@@ -393,9 +397,9 @@ def test_weights_are_downloaded_and_go_on_where_they_stopped(server, weights, da
     (file,) = SOURCES[name].files
     server.pages[f"/{file}"].faults = [("cut", 20_000), ("cut", 0)]
     with pytest.raises(DataError, match="run the same command again to go on"):
-        fetch(name, patience=QUICK)
+        fetch(name)
     assert row_of(name).state == "not on disk"
-    assert "downloaded, checked" in fetch(name, patience=QUICK)
+    assert "downloaded, checked" in fetch(name)
     assert server.log[-1].status == 206
     assert (data / file).read_bytes() == weights[name]
     assert row_of(name).state == "on disk"
@@ -415,8 +419,8 @@ def test_cut_weights_show_as_broken_and_are_replaced_by_force(server, weights, d
     path.write_bytes(weights["mobilenet"][:-1])
     assert "SET=mobilenet FORCE=1" in row_of("mobilenet").get
     with pytest.raises(DataError, match=r"mobilenet_2_5.* bytes instead of .* left as it is"):
-        fetch("mobilenet", patience=QUICK)
-    fetch("mobilenet", force=True, patience=QUICK)
+        fetch("mobilenet")
+    fetch("mobilenet", force=True)
     assert path.read_bytes() == weights["mobilenet"]
 
 
@@ -431,7 +435,7 @@ def test_the_real_weights_beside_the_project_are_taken(data):
 
 
 def test_the_archive_of_photos_is_downloaded_checked_and_prepared(server, dogs, data):
-    said = fetch("dogs_vs_cats", patience=QUICK)
+    said = fetch("dogs_vs_cats")
     assert said == (
         f"Dogs vs Cats from {ARCHIVE}: 8 photos for training, 4 for validation, 4 to test. It has "
         "too few good ones for the usual 4,000, so every part is smaller. "
@@ -440,14 +444,14 @@ def test_the_archive_of_photos_is_downloaded_checked_and_prepared(server, dogs, 
     assert visible(data) == ["dogs-vs-cats"]
     assert prepared_photos.ensure() == data / "dogs-vs-cats"
     assert (data / "dogs-vs-cats/train/cat/cat.3.jpg").read_bytes() == photo(3, (160, 120))
-    assert "already there" in fetch("dogs_vs_cats", patience=QUICK)
+    assert "already there" in fetch("dogs_vs_cats")
     assert len(server.log) == 1
 
 
 def test_an_archive_with_the_wrong_checksum_is_removed(server, dogs, data):
     server.pages[f"/{ARCHIVE}"].content = dogs[::-1]
     with pytest.raises(DataError, match="has the wrong checksum"):
-        fetch("dogs_vs_cats", patience=QUICK)
+        fetch("dogs_vs_cats")
     assert list(data.rglob("*.zip")) == []
     assert prepared_photos.state() == "not on disk"
 
@@ -455,8 +459,8 @@ def test_an_archive_with_the_wrong_checksum_is_removed(server, dogs, data):
 def test_a_broken_download_of_photos_goes_on_in_the_next_call(server, dogs, data):
     server.pages[f"/{ARCHIVE}"].faults = [("cut", 20_000), ("cut", 0)]
     with pytest.raises(DataError, match=r"kept in .*zip\.part: run the same command"):
-        fetch("dogs_vs_cats", patience=QUICK)
-    fetch("dogs_vs_cats", patience=QUICK)
+        fetch("dogs_vs_cats")
+    fetch("dogs_vs_cats")
     assert server.log[-1].status == 206
     assert visible(data) == ["dogs-vs-cats"]
 
@@ -467,7 +471,7 @@ def test_an_archive_that_is_too_poor_is_kept_and_nothing_is_put_in_place(
     offer(server, monkeypatch, "dogs_vs_cats", {ARCHIVE: archive_of_photos(tmp_path / "a.zip", 5)})
     for _ in range(2):
         with pytest.raises(DataError, match="only 5 good photos"):
-            fetch("dogs_vs_cats", patience=QUICK)
+            fetch("dogs_vs_cats")
     assert visible(data) == ["dogs_vs_cats.download"]
     assert len(server.log) == 1
 
@@ -484,15 +488,15 @@ def test_an_archive_on_this_computer_is_used_and_kept(server, dogs, data, tmp_pa
 
 
 def test_prepared_photos_are_made_anew_by_force_only(server, dogs, data):
-    fetch("dogs_vs_cats", patience=QUICK)
+    fetch("dogs_vs_cats")
     lost = data / "dogs-vs-cats/train/cat/cat.0.jpg"
     lost.unlink()
     with pytest.raises(DataError, match="not as many photos"):
-        fetch("dogs_vs_cats", patience=QUICK)
+        fetch("dogs_vs_cats")
     row = row_of("dogs_vs_cats")
     assert (row.state, row.on_disk) == ("broken", False)
     assert "SET=dogs_vs_cats FORCE=1" in row.get
-    fetch("dogs_vs_cats", force=True, patience=QUICK)
+    fetch("dogs_vs_cats", force=True)
     assert lost.exists()
     assert visible(data) == ["dogs-vs-cats"]
 
@@ -503,7 +507,7 @@ def test_another_folder_in_the_place_of_the_photos_is_kept_and_nothing_downloade
 ):
     (data / "dogs-vs-cats" / "mine").mkdir(parents=True)
     with pytest.raises(DataError, match=r"no folder of prepared photos.*Move"):
-        fetch("dogs_vs_cats", force=force, patience=QUICK)
+        fetch("dogs_vs_cats", force=force)
     assert (data / "dogs-vs-cats" / "mine").is_dir()
     assert server.log == []
 
@@ -511,7 +515,7 @@ def test_another_folder_in_the_place_of_the_photos_is_kept_and_nothing_downloade
 def test_prepared_photos_in_a_read_only_folder_will_do(server, dogs, read_only, monkeypatch):
     folder, locked = read_only
     monkeypatch.setenv("COURSE_DATA", str(folder))
-    fetch("dogs_vs_cats", patience=QUICK)
+    fetch("dogs_vs_cats")
     with locked():
         assert "already there" in fetch("dogs_vs_cats")
 
@@ -584,7 +588,7 @@ def test_an_interrupted_command_goes_on_the_next_time(server, mnist, data, tmp_p
         assert "Traceback" not in err
     kept = part.stat().st_size
     page.pause = 0
-    fetch("mnist", patience=QUICK)
+    fetch("mnist")
     assert server.log[-1].sent == len(page.content) - kept
     assert visible(data) == ["mnist.npz"]
     assert_loads("mnist", mnist)
@@ -723,7 +727,7 @@ def test_every_source_is_complete_and_its_addresses_are_well_formed():
 def test_a_folder_under_the_name_of_a_file_is_never_replaced(mnist, data):
     (data / "mnist.npz").mkdir()
     with pytest.raises(DataError, match=r"cannot be used.*mnist\.npz"):
-        fetch("mnist", force=True, patience=QUICK)
+        fetch("mnist", force=True)
     assert (data / "mnist.npz").is_dir()
 
 

@@ -9,16 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils.data.http_download import Patience, disk_error, download_file
+from course_utils.data import http_download
+from course_utils.data.http_download import disk_error, download_file
 from course_utils.data.settings import DataError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
-QUICK = Patience(connect=2, read=0.3, retries=2, pause=0.01)
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch):
+    monkeypatch.setattr(http_download, "TIMEOUT", (2, 0.3))
+    monkeypatch.setattr(http_download, "PAUSES", (0.01, 0.02))
 
 
 def get(url, folder, **how):
-    """Download to ``folder/file`` with little patience and return the path."""
-    how = {"size": len(CONTENT), "patience": QUICK, "progress": False} | how
+    """Download to ``folder/file`` and return the path."""
+    how = {"size": len(CONTENT), "progress": False} | how
     download_file(url, folder / "file", **how)
     return folder / "file"
 
@@ -26,8 +32,10 @@ def get(url, folder, **how):
 def leave_a_part(server, tmp_path, cut=100_000, **how):
     """Break a download off after ``cut`` bytes; return the page's address."""
     url = server.add("/file", CONTENT, faults=[("cut", cut)], **how)
-    with pytest.raises(DataError, match="dropped"):
-        get(url, tmp_path, patience=Patience(retries=0))
+    with pytest.MonkeyPatch.context() as once:
+        once.setattr(http_download, "PAUSES", ())
+        with pytest.raises(DataError, match="dropped"):
+            get(url, tmp_path)
     return url
 
 
@@ -113,7 +121,7 @@ def test_a_lasting_fault_of_the_server_is_given_up_after_the_retries(server, tmp
     url = server.add("/file", CONTENT, faults=[500] * 9)
     with pytest.raises(DataError, match=r"/file could not be downloaded: .*500.*again"):
         get(url, tmp_path)
-    assert len(server.log) == 1 + QUICK.retries
+    assert len(server.log) == 1 + len(http_download.PAUSES)
 
 
 @pytest.mark.parametrize("status", [404, 403, 410])

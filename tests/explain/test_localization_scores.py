@@ -1,16 +1,16 @@
+import ast
+
+import nbformat
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import drawings
+from course_utils import drawings, explain
 from course_utils.backend import keras
-from course_utils.explain.localization_scores import (
-    deletion_curve,
-    energy_inside,
-    pointing_game,
-)
+from course_utils.explain.localization_scores import energy_inside, pointing_game
 from tests.examples import many
+from tools.execute import ROOT
 
 layers = keras.layers
 FAST = many(60)
@@ -145,102 +145,52 @@ def test_negative_energy_is_refused():
         energy_inside(-np.ones((1, 4, 4)), [[0, 0, 5, 5]], 64)
 
 
-# Deletion
+# Deletion, as notebook 11 writes it
 
 
-def brightness_net(classes=1):
-    """Sigmoid of the mean brightness of the left half of 8 x 8 pixels."""
-    kernel = np.zeros((8, 8, 1, 1))
-    kernel[:, :4] = 1 / 32
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            layers.Flatten(),
-            layers.Dense(classes, activation="sigmoid" if classes == 1 else "softmax"),
-        ]
-    )
-    weights = 10 * kernel.reshape(64, 1)
-    if classes == 2:
-        weights = np.hstack([0 * weights, weights])
-    model.set_weights([weights, np.zeros(classes)])
+@pytest.fixture(scope="module")
+def deleted():
+    """The function on the page."""
+    notebook = nbformat.read(ROOT / "notebooks/11_class_activation_maps.ipynb", as_version=4)
+    (cell,) = (cell for cell in notebook.cells if cell.id == "deletion-curve")
+    page = {"np": np, "explain": explain}
+    exec(ast.unparse(ast.parse(cell.source).body[0]), page)
+    return page["deleted"]
+
+
+def brightness_net():
+    """Sigmoid of ten times the mean brightness of the left half of 8 x 8 pixels."""
+    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten()])
+    model.add(layers.Dense(1, activation="sigmoid"))
+    kernel = np.zeros((8, 8, 1))
+    kernel[:, :4] = 10 / 32
+    model.set_weights([kernel.reshape(64, 1), np.zeros(1)])
     return model
 
 
-def left_half():
+def half_bright():
+    """Pictures whose left half is white, and maps that say so."""
     maps = np.zeros((2, 8, 8))
     maps[:, :, :4] = 1
-    return maps
+    return maps[..., np.newaxis].astype("float32"), maps
 
 
-@pytest.mark.parametrize("classes", [1, 2])
-def test_the_curve_is_that_computed_by_hand(classes):
-    x = np.zeros((2, 8, 8, 1), np.float32)
-    x[:, :, :4] = 1
-    deletion = deletion_curve(brightness_net(classes), x, left_half(), target=1, steps=4)
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_curve_of_deletion_is_that_computed_by_hand(deleted, label):
+    pictures, maps = half_bright()
+    shares = [0, 0.25, 0.5, 1]
+    curve = deleted(brightness_net(), pictures, maps, np.full(2, label), shares)
     # A quarter of the pixels is half of the left half; each becomes the mean, 0.5.
-    means = np.array([1, 0.75, 0.5, 0.5, 0.5])
-    expected = 1 / (1 + np.exp(-10 * means))
-    np.testing.assert_allclose(deletion.by_map, np.tile(expected, (2, 1)), atol=1e-5)
-    np.testing.assert_allclose(deletion.shares, [0, 0.25, 0.5, 0.75, 1])
-    assert deletion.at_random.shape == (2, 5)
-    np.testing.assert_allclose(deletion.at_random[:, [0, -1]], deletion.by_map[:, [0, -1]])
+    means = np.array([1, 0.75, 0.5, 0.5])
+    p = 1 / (1 + np.exp(-10 * means))
+    np.testing.assert_allclose(curve, p if label else 1 - p, atol=1e-5)
 
 
-def test_a_right_map_falls_sooner_than_chance_and_a_wrong_one_later():
-    x = np.zeros((8, 8, 8, 1), np.float32)
-    x[:, :, :4] = np.random.default_rng(0).uniform(0, 1, (8, 8, 4, 1))
-    right = np.zeros((8, 8, 8))
-    right[:, :, :4] = x[:, :, :4, 0]
-    good, bad = (
-        deletion_curve(brightness_net(), x, maps, target=1) for maps in (right, right.max() - right)
-    )
-    assert good.by_map.mean() < good.at_random.mean() < bad.by_map.mean()
-
-
-def test_the_predicted_class_is_watched_unless_another_is_named():
-    x = np.ones((2, 8, 8, 1), np.float32)
-    x[1] = -1
-    net, maps = brightness_net(), left_half()
-    predicted, named = (deletion_curve(net, x, maps, target, steps=2) for target in (None, [1, 0]))
-    np.testing.assert_array_equal(predicted.by_map, named.by_map)
-    np.testing.assert_allclose(predicted.by_map[:, 0], 1 / (1 + np.exp(-10)), rtol=1e-5)
-    other = deletion_curve(net, x, maps, 0, steps=2)
-    np.testing.assert_allclose(other.by_map[0], 1 - predicted.by_map[0], atol=1e-6)
-
-
-def test_a_map_that_is_the_same_everywhere_deletes_in_random_order():
-    x = np.random.default_rng(1).random((200, 8, 8, 1)).astype("float32")
-    flat = deletion_curve(brightness_net(), x, np.zeros((200, 8, 8)), target=1, steps=4)
-    np.testing.assert_allclose(flat.by_map.mean(axis=0), flat.at_random.mean(axis=0), atol=0.01)
-
-
-def test_the_same_seed_gives_the_same_curves():
-    x = np.random.default_rng(0).random((2, 8, 8, 1))
-    first, second, third = (
-        deletion_curve(brightness_net(), x, left_half(), steps=3, seed=seed) for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(first.at_random, second.at_random)
-    assert (first.at_random != third.at_random).any()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"pictures": np.zeros((3, 8, 8, 1))}, "for 2 maps"),
-        ({"pictures": np.full((2, 8, 8, 1), np.nan)}, "without NaN"),
-        ({"maps": np.zeros((2, 8))}, "maps has shape"),
-        ({"steps": 0}, "steps is 0"),
-        ({"target": 2}, "classes 0 to 1"),
-        ({"target": [0, 1, 0]}, "one for each picture"),
-    ],
-)
-def test_wrong_arguments_are_refused_with_the_reason(changes, message):
-    arguments = {"pictures": np.zeros((2, 8, 8, 1)), "maps": left_half()} | changes
-    with pytest.raises(ValueError, match=message):
-        deletion_curve(brightness_net(), **arguments)
-
-
-def test_a_model_without_probabilities_is_refused():
-    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2)])
-    with pytest.raises(ValueError, match="softmax or sigmoid"):
-        deletion_curve(model, np.ones((2, 8, 8, 1)) * 100, left_half())
+def test_a_right_map_falls_sooner_than_chance_and_a_wrong_one_later(deleted):
+    pictures = np.zeros((8, 8, 8, 1), "float32")
+    pictures[:, :, :4] = np.random.default_rng(0).uniform(0, 1, (8, 8, 4, 1))
+    right, shares = pictures[..., 0], np.linspace(0, 1, 21)
+    orders = (right, np.random.default_rng(1).random(right.shape), -right)
+    curves = [deleted(brightness_net(), pictures, o, np.ones(8), shares).mean() for o in orders]
+    assert curves == sorted(curves)
+    assert len(set(np.round(curves, 3))) == 3
