@@ -110,9 +110,11 @@ def loop(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     result = np.zeros((height, width))
     for row in range(height):
         for column in range(width):
+            total = 0.0
             for i in range(len(kernel)):
                 for j in range(len(kernel)):
-                    result[row, column] += image[row + i, column + j] * kernel[i, j]
+                    total += image[row + i, column + j] * kernel[i, j]
+            result[row, column] = total
     return result
 
 
