@@ -57,6 +57,17 @@ OVERFLOWS = """async () => {
   return found;
 }"""
 
+# After Tab: where the keyboard is, if no ring shows it; nothing at the end of the page.
+FOCUS = """() => {
+  const node = document.activeElement, { outlineStyle, boxShadow } = getComputedStyle(node);
+  if (node === document.body || node.dataset.reached) return null;
+  node.dataset.reached = true;
+  return outlineStyle === 'none' && boxShadow === 'none' ? node.outerHTML : '';
+}"""
+UNREACHED = """() => [...document.querySelectorAll('a[href], button, summary, input, select')]
+  .filter(node => node.checkVisibility({ visibilityProperty: true }) && node.tabIndex >= 0)
+  .filter(node => !node.dataset.reached).map(node => node.outerHTML)"""
+
 
 def built(kind, factory):
     """Build the site or the slides; return the folder."""
@@ -172,6 +183,32 @@ def test_the_search_finds_pages_and_complains_of_nothing(site, chromium):
 
 
 @needs_chromium
+@pytest.mark.parametrize("name", ["index", f"notebooks/{NAMES[1]}", "api/course_utils/plots/index"])
+def test_the_keyboard_leads_everywhere_and_shows_where_it_is(site, chromium, name):
+    with opened(chromium) as (page, _):
+        page.goto((site / f"{name}.html").as_uri())
+        hidden = []
+        page.keyboard.press("Tab")
+        while (where := page.evaluate(FOCUS)) is not None:
+            hidden += [where] if where else []
+            page.keyboard.press("Tab")
+        assert hidden == []
+        assert page.evaluate(UNREACHED) == []
+
+
+@needs_chromium
+def test_the_keyboard_opens_a_solution_and_turns_the_page(site, chromium):
+    with opened(chromium) as (page, _):
+        page.goto((site / "notebooks" / f"{NAMES[1]}.html").as_uri())
+        page.locator("main summary").last.focus()
+        page.keyboard.press("Enter")
+        assert page.locator("main details[open]").count() == 1
+        page.locator("a.right-next").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/{NAMES[2]}.html")
+
+
+@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_dark_where_the_system_is(site, chromium, scheme):
     with opened(chromium, color_scheme=scheme) as (page, _):
@@ -209,6 +246,16 @@ def test_every_slide_has_room_for_what_it_shows(slides, chromium, name):
         page.evaluate(PROBLEMS)
         assert page.evaluate(OVERFLOWS) == []
         assert troubles == []
+
+
+@needs_chromium
+def test_the_space_bar_leads_to_the_last_slide(slides, chromium):
+    with opened(chromium) as (page, _):
+        page.goto((slides / "notebooks" / f"{NAMES[1]}.html").as_uri())
+        for _ in range(page.evaluate("Reveal.getTotalSlides()") - 1):
+            assert not page.evaluate("Reveal.isLastSlide()")
+            page.keyboard.press("Space")
+        assert page.evaluate("Reveal.isLastSlide()")
 
 
 @needs_chromium
