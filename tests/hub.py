@@ -171,12 +171,12 @@ class Student:
         self.moved += 1
 
     def open_tensorboard(self) -> str:
-        """Start TensorBoard as notebook 6 does; return its page, as the hub passes it on."""
+        """Start TensorBoard as notebook 6 does; return the page that its frame shows."""
         (cell,) = (c.source for c in cells("06_callbacks") if c.id == "board")
         start = "import tempfile\nfrom IPython.display import IFrame\nlogs = tempfile.mkdtemp()\n"
         answers = self.run(f"{start}{cell}\nprint(address)")
         (said,) = (a["content"]["text"] for a in answers if a["msg_type"] == "stream")
-        return self.get(f"{self.home}/proxy/{urlsplit(said.strip()).port}/").text
+        return self.get(f"{self.address}{said.strip()}").text
 
     def memory(self) -> float:
         """Return the gigabytes that the student's processes take, shared ones in parts."""
