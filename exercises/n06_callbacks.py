@@ -79,12 +79,18 @@ def stopped_in_time(
 
 def wrong_stop(losses: list[float]) -> str | None:
     """Say why a training did not stop at the right time, if it did not."""
-    best = int(np.argmin(losses)) + 1
-    late = len(losses) - best
-    if late > PATIENCE:
-        return f"it went on for {late} epochs after the best one; how much patience?"
-    if late < PATIENCE and len(losses) < MOST_EPOCHS:
-        return f"epoch {best} was the best, and epoch {len(losses)} the last: too soon."
+    best, epoch = 1, 0
+    for epoch, loss in enumerate(losses, 1):
+        best = epoch if loss < losses[best - 1] else best
+        if epoch - best == PATIENCE:
+            break
+    if epoch < len(losses):
+        return (
+            f"epoch {best} was the best for {PATIENCE} epochs, and it went on for "
+            f"{len(losses) - epoch} more; how much patience?"
+        )
+    if epoch - best < PATIENCE and epoch < MOST_EPOCHS:
+        return f"epoch {best} was the best, and epoch {epoch} the last: too soon."
     return None
 
 

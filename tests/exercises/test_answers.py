@@ -12,7 +12,7 @@ import pytest
 
 import exercises
 from exercises import of_notebook
-from exercises.n06_callbacks import epochs_until_stop
+from exercises.n06_callbacks import epochs_until_stop, wrong_stop
 from tests.exercises.answers import NUMBERS, get, run
 from tests.exercises.wrong_answers import WRONG
 from tools.execute import ROOT
@@ -248,6 +248,20 @@ def test_code_is_in_the_house_style(tmp_path):
 
 
 # Answers that were worked out by hand, against Keras
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ([1.0, 0.9, 0.95, 0.95, 0.95], None),
+        (np.linspace(1, 0.5, 30).tolist(), None),
+        ([1.0, 0.9, 0.95], "too soon"),
+        ([1.0, 0.9, *[0.95] * 5, *np.linspace(0.8, 0.5, 23).tolist()], "it went on for 25 more"),
+    ],
+)
+def test_6_6_knows_when_a_training_should_have_stopped(losses, message):
+    said = wrong_stop(losses)
+    assert said is None if message is None else message in said
 
 
 def test_the_patience_of_6_1_is_that_of_keras():
