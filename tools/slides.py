@@ -109,6 +109,8 @@ def height(node: Node, folder: Path) -> int:
         return CODE_LINE * len(node.astext().splitlines()) + 2 * GAP
     if isinstance(node, nodes.math_block):
         return FORMULA
+    if isinstance(node, nodes.paragraph) and (pictures := list(node.findall(nodes.image))):
+        return sum(height(picture, folder) for picture in pictures)
     if isinstance(node, nodes.paragraph | nodes.row):
         return TEXT_LINE * ceil(len(node.astext()) / TEXT_WIDTH) + GAP
     if "folded" in node.get("classes", []):
