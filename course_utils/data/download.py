@@ -65,8 +65,7 @@ class Status:
 def status() -> list[Status]:
     """Return one row for each data set, the embedded ones first.
 
-    What is on disk is compared with its checksum, a second or two for all sets; of the photos,
-    only names are looked at.
+    What is on disk is compared with its checksum; of the photos, only names are looked at.
 
     Returns
     -------
