@@ -48,13 +48,15 @@ def git_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def hub(folder: Path, names: list[str]) -> Iterator[str]:
+def hub(
+    folder: Path, names: list[str], config: Path = ROOT / "deploy/jupyterhub_config.py"
+) -> Iterator[str]:
     """Start the hub for these students; yield its address. Its users are removed at the end."""
     address = servers.free_address()
     (folder / "names.txt").write_text("\n".join(names), "utf-8")
     settings = {"HUB_STUDENTS": str(folder / "names.txt"), "HUB_INSTRUCTOR": INSTRUCTOR}
     settings |= {"HUB_STATE": str(folder / "state"), "HUB_URL": address}
-    command = [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "deploy/jupyterhub_config.py")]
+    command = [sys.executable, "-m", "jupyterhub", "-f", str(config)]
     log = folder / "hub.log"
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | settings)
@@ -78,6 +80,7 @@ class Student:
     address: str
     name: str
     repository: str
+    password: str = field(default_factory=lambda: secrets.token_hex(8))
     session: requests.Session = field(default_factory=requests.Session)
     seconds: dict[str, float] = field(default_factory=dict)
     moved: int = 0
@@ -100,13 +103,22 @@ class Student:
         """Ask for something with the student's token."""
         return checked(requests.get(url, headers=self.headers, timeout=SECONDS, **options))
 
-    def log_in(self) -> None:
-        """Sign up with a password, log in, and wait for the server that this starts."""
-        start, password = time.perf_counter(), secrets.token_hex(8)
+    def sign_up(self) -> None:
+        """Choose a password."""
         self.session.get(f"{self.address}/hub/login", timeout=SECONDS)
-        passwords = dict.fromkeys(("signup_password", "signup_password_confirmation"), password)
-        self.post("signup", data={"username": self.name, **passwords})
-        self.post("login", data={"username": self.name, "password": password})
+        fields = ("signup_password", "signup_password_confirmation")
+        self.post("signup", data={"username": self.name} | dict.fromkeys(fields, self.password))
+
+    def may_enter(self) -> bool:
+        """Try to log in; tell whether the hub lets the student in."""
+        self.post("login", data={"username": self.name, "password": self.password})
+        home = f"{self.address}/hub/home"
+        return self.session.get(home, timeout=SECONDS).url == home
+
+    def log_in(self) -> None:
+        """Log in, and wait for the server that this starts."""
+        start = time.perf_counter()
+        assert self.may_enter(), self.name
         token = self.post(f"api/users/{self.name}/tokens", json={}).json()["token"]
         self.headers = {"Authorization": f"token {token}"}
         while not self.get(f"{self.address}/hub/api/user").json()["server"]:
@@ -214,6 +226,7 @@ def class_of(address: str, names: list[str], repository: str, lecture: str) -> l
     """Let students do all of it at the same time; return them, at work."""
 
     def attend(student: Student) -> Student:
+        student.sign_up()
         student.log_in()
         student.pull()
         student.open_kernel()

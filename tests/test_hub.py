@@ -28,6 +28,26 @@ pytestmark = [
 ]
 NAMES = ["course-test-a", "course-test-b"]
 
+# The accounts of Kubernetes, in a hub that starts no servers.
+ACCOUNTS = """
+import os
+import sys
+
+import yaml
+
+with open("deploy/values.yaml") as file:
+    for name, settings in yaml.safe_load(file)["hub"]["config"].items():
+        c[name].update(settings)
+state = os.environ["HUB_STATE"]
+c.JupyterHub.bind_url = os.environ["HUB_URL"]
+c.JupyterHub.db_url = f"sqlite:///{state}.sqlite"
+c.JupyterHub.cookie_secret_file = f"{state}.secret"
+c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.redirect_to_server = False
+c.ConfigurableHTTPProxy.pid_file = f"{state}.pid"
+c.ConfigurableHTTPProxy.command = f"{sys.prefix}/node_modules/.bin/configurable-http-proxy"
+"""
+
 
 @pytest.fixture(scope="module")
 def students(tmp_path_factory):
@@ -56,6 +76,20 @@ def test_a_list_that_cannot_work_is_refused(tmp_path, students, message):
     done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True)
     assert done.returncode != 0
     assert message in done.stderr
+
+
+def test_on_kubernetes_the_instructor_lets_students_in(tmp_path):
+    from tests import hub
+
+    config = tmp_path / "config.py"
+    config.write_text(ACCOUNTS, "utf-8")
+    with hub.hub(tmp_path, [], config) as address:
+        people = [hub.Student(address, name, "") for name in ("instructor", "anna", "stranger")]
+        for person in people:
+            person.sign_up()
+        assert [person.may_enter() for person in people] == [True, False, False]
+        people[0].session.get(f"{address}/hub/authorize/anna").raise_for_status()
+        assert [person.may_enter() for person in people] == [True, True, False]
 
 
 def refused(student, code):
