@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
 from tests import browser
@@ -18,6 +19,7 @@ needs_chromium = pytest.mark.skipif(
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+KINDS_OF_PAGES = ["index", f"notebooks/{NAMES[1]}", "api/course_utils/plots/index"]
 
 # What is wrong on a page, once all formulas are set.
 PROBLEMS = r"""async () => {
@@ -112,6 +114,12 @@ def opened(chromium, **options):
     page.close()
 
 
+def barriers(page, *rules):
+    """Tell what keeps somebody out, such as pale text or a button without a name."""
+    found = Axe().run(page, options={"runOnly": rules})
+    return [(v["id"], [n["html"] for n in v["nodes"]]) for v in found.response["violations"]]
+
+
 def html_files(folder):
     return [path for path in folder.rglob("*.html") if "_static" not in path.parts]
 
@@ -183,7 +191,7 @@ def test_the_search_finds_pages_and_complains_of_nothing(site, chromium):
 
 
 @needs_chromium
-@pytest.mark.parametrize("name", ["index", f"notebooks/{NAMES[1]}", "api/course_utils/plots/index"])
+@pytest.mark.parametrize("name", KINDS_OF_PAGES)
 def test_the_keyboard_leads_everywhere_and_shows_where_it_is(site, chromium, name):
     with opened(chromium) as (page, _):
         page.goto((site / f"{name}.html").as_uri())
@@ -216,6 +224,16 @@ def test_it_is_dark_where_the_system_is(site, chromium, scheme):
         assert page.locator("html").get_attribute("data-theme") == scheme
 
 
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", KINDS_OF_PAGES)
+def test_nobody_is_kept_out(site, chromium, name, scheme):
+    with opened(chromium, color_scheme=scheme) as (page, _):
+        page.goto((site / f"{name}.html").as_uri())
+        page.evaluate(PROBLEMS)
+        assert barriers(page, "wcag2a", "wcag2aa") == []
+
+
 def test_each_lecture_can_be_downloaded_and_leads_to_the_next(site):
     for place, name in enumerate(NAMES):
         path = site / "notebooks" / f"{name}.html"
@@ -246,6 +264,16 @@ def test_every_slide_has_room_for_what_it_shows(slides, chromium, name):
         page.evaluate(PROBLEMS)
         assert page.evaluate(OVERFLOWS) == []
         assert troubles == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_on_a_slide_can_be_read(slides, chromium, name):
+    with opened(chromium) as (page, _):
+        page.goto((slides / "notebooks" / f"{name}.html").as_uri() + "?view=print")  # all at once
+        page.evaluate(PROBLEMS)
+        page.locator(".pdf-page").last.wait_for()
+        assert barriers(page, "color-contrast") == []
 
 
 @needs_chromium
