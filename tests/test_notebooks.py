@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from tools.check_notebooks import BUDGET
-from tools.execute import ROOT, TIMES, execute, problems
+from tools.execute import ROOT, TIMES, execute, is_progress, problems
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 CHECKED = "nbval-check-output"
@@ -40,6 +40,10 @@ def notebook(path):
 
 def test_stored_outputs_are_clean(notebook):
     assert problems(notebook) == []
+
+
+def test_no_progress_bar_is_stored(notebook):
+    assert [cell.id for cell in code_cells(notebook) if any(map(is_progress, cell.outputs))] == []
 
 
 def test_stored_outputs_come_from_the_real_tier(path, notebook):

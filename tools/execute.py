@@ -47,17 +47,24 @@ def run(path: Path, tier: str | None = None) -> tuple[nbformat.NotebookNode, flo
 def store(path: Path, notebook: nbformat.NotebookNode) -> None:
     """Write an executed notebook, refusing outputs that a reader should not see.
 
-    What a cell tagged ``remove-output`` shows lives no longer than the kernel: it is left out.
+    What a cell tagged ``remove-output`` shows lives no longer than the kernel, and a progress bar
+    no longer than its cell: both are left out.
     """
     for problem in problems(notebook):
         raise SystemExit(f"{path.name}: {problem}; not stored.")
     for cell in notebook.cells:
-        if "remove-output" in cell.metadata.get("tags", []):
-            cell.outputs = []
+        if cell.cell_type == "code":
+            gone = "remove-output" in cell.metadata.get("tags", [])
+            cell.outputs = [] if gone else [o for o in cell.outputs if not is_progress(o)]
     notebook.metadata["language_info"] = {"name": "python"}
     draft = path.with_suffix(".draft")
     nbformat.write(notebook, draft)
     draft.replace(path)
+
+
+def is_progress(output: nbformat.NotebookNode) -> bool:
+    """Tell whether an output is what tqdm leaves behind."""
+    return "%|" in output.get("data", {}).get("text/plain", "")
 
 
 def problems(notebook: nbformat.NotebookNode) -> list[str]:
