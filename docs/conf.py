@@ -23,6 +23,7 @@ nb_ipywidgets_js = {}
 SHOWN = ["text/html", "image/png", "image/jpeg", "text/markdown", "text/plain"]
 nb_mime_priority_overrides = [("*", kind, place) for place, kind in enumerate(SHOWN)]
 nb_mime_priority_overrides += [("*", pages.WIDGET, None)]
+nb_render_markdown_format = "myst"  # as in the cells: with tables and formulas
 myst_enable_extensions = ["dollarmath"]
 
 # Formulas: of all that MathJax consists of, the one file in which the letters are drawn, too.

@@ -38,12 +38,14 @@ PROBLEMS = r"""async () => {
     ...all('mjx-merror, [data-mml-node="merror"]').map(node => `formula: ${node.textContent}`),
     ...all('p, li, td').filter(node => !node.closest('aside')).filter(raw)
       .map(node => `raw formula: ${node.textContent}`),
+    ...all('p').filter(node => node.textContent.startsWith('|'))
+      .map(node => `raw table: ${node.textContent}`),
     ...all('[type*="jupyter.widget"]').map(node => `dead widget: ${node.textContent}`),
   ];
 }"""
 
-# Shows one slide after the other; returns those that do not fit, in height or in width.
-OVERFLOWS = """async () => {
+# Shows one slide after the other; returns those that are empty, or do not fit, in either direction.
+UNFIT = """async () => {
   const found = [];
   for (const slide of Reveal.getSlides()) {
     const { h, v } = Reveal.getIndices(slide);
@@ -54,7 +56,9 @@ OVERFLOWS = """async () => {
     const cut = [...slide.querySelectorAll('pre')].some(
       node => node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1
     );
-    if (cut || bottom > 720) found.push(`${h}/${v}: ${bottom} ${slide.textContent.slice(0, 60)}`);
+    const empty = blocks.every(node => node.matches('h1, h2, h3'));
+    const text = slide.textContent.slice(0, 60);
+    if (empty || cut || bottom > 720) found.push(`${h}/${v}: ${bottom} ${text}`);
   }
   return found;
 }"""
@@ -262,7 +266,7 @@ def test_every_slide_has_room_for_what_it_shows(slides, chromium, name):
     with opened(chromium, viewport={"width": 1280, "height": 720}) as (page, troubles):
         page.goto((slides / "notebooks" / f"{name}.html").as_uri())
         page.evaluate(PROBLEMS)
-        assert page.evaluate(OVERFLOWS) == []
+        assert page.evaluate(UNFIT) == []
         assert troubles == []
 
 

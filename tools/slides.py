@@ -43,7 +43,7 @@ class Slides(SphinxPostTransform):
             groups, filled = list(kept_together(section.children)), 0
             section.clear()
             for blocks, needed in parts(groups, folder):
-                if filled and filled + needed > ROOM:
+                if filled and needed and filled + needed > ROOM:
                     section += revealjs_break()
                     filled = 0
                 section += blocks
