@@ -35,7 +35,7 @@ import sys
 
 import yaml
 
-with open("deploy/values.yaml") as file:
+with open(VALUES) as file:
     for name, settings in yaml.safe_load(file)["hub"]["config"].items():
         c[name].update(settings)
 state = os.environ["HUB_STATE"]
@@ -82,7 +82,7 @@ def test_on_kubernetes_the_instructor_lets_students_in(tmp_path):
     from tests import hub
 
     config = tmp_path / "config.py"
-    config.write_text(ACCOUNTS, "utf-8")
+    config.write_text(f"VALUES = {str(ROOT / 'deploy/values.yaml')!r}\n{ACCOUNTS}", "utf-8")
     with hub.hub(tmp_path, [], config) as address:
         people = [hub.Student(address, name, "") for name in ("instructor", "anna", "stranger")]
         for person in people:
