@@ -3,6 +3,7 @@
 import builtins
 import importlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from tests.http_server import FileServer
 # the folder of the installed packages may be closed to everybody else.
 for late in ("filelock", "pooch", "requests", "tqdm", "zipfile", "encodings.cp437"):
     importlib.import_module(late)
+
+# A shell that starts the tests in the background has Ctrl+C ignored, by all that they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Tests that share what took long to start: a browser, a site, a hub.
