@@ -120,6 +120,7 @@ def opened(chromium, **options):
 
 def barriers(page, *rules):
     """Tell what keeps somebody out, such as pale text or a button without a name."""
+    page.evaluate("Promise.all(document.getAnimations().map(change => change.finished))")
     found = Axe().run(page, options={"runOnly": rules})
     return [(v["id"], [n["html"] for n in v["nodes"]]) for v in found.response["violations"]]
 
